@@ -1,0 +1,1 @@
+"""What people type, turned into steps; the only rooms that know click."""

@@ -1,0 +1,74 @@
+"""The only source of time, sleep and chance, so that tests can own all three."""
+
+from __future__ import annotations
+
+import queue
+import random
+import time
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from initkit.core.stop import Stop
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Time in seconds."""
+
+    def now(self) -> float:
+        """Monotonic seconds since some moment."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raises `Stopped` as soon as the end is asked for."""
+        ...
+
+    def chance(self) -> float:
+        """A random number, evenly from [0, 1)."""
+        ...
+
+    def receive(self, mailbox: queue.SimpleQueue[T], seconds: float) -> T | None:
+        """Wait for at most `seconds` for what arrives; None when nothing did. Raises `Stopped`."""
+        ...
+
+
+class SystemClock:
+    """The real one; its sleeps end at once when `stop` is requested."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for `seconds`, or raise `Stopped`."""
+        self._stop.wait(max(0.0, seconds))
+
+    def chance(self) -> float:
+        """A random number from [0, 1)."""
+        return random.random()
+
+    def receive(self, mailbox: queue.SimpleQueue[T], seconds: float) -> T | None:
+        """Wait for at most `seconds` for what arrives in `mailbox`, or raise `Stopped`."""
+        self._stop.check()
+        try:
+            with self._stop.calling(lambda: mailbox.put(None)):  # type: ignore[arg-type]
+                item = mailbox.get(timeout=max(0.0, min(seconds, _LONGEST_WAIT)))
+        except queue.Empty:
+            item = None
+        self._stop.check()
+        return item
+
+
+_LONGEST_WAIT = 3600.0  # seconds; a longer wait is asked again by whoever waits

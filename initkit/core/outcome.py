@@ -1,0 +1,62 @@
+"""How a step ended, in the words and exit codes that people know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Facts = Mapping[str, object]
+"""What a program may want to read of an outcome: names in snake_case, JSON values; times in seconds."""
+
+
+class Status(StrEnum):
+    """The first word of a step's summary line."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    WOULD_CHANGE = "would change"
+    UNKNOWN = "unknown"
+    TIMED_OUT = "timed out"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Satisfied:
+    """`check` found nothing to do; `detail` says what is so."""
+
+    detail: str = ""
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """`check` found something to do: `detail` in short, `changes` one by one, in the order of their making."""
+
+    detail: str
+    changes: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=dict)
+
+
+Finding = Satisfied | Pending
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `apply` or `watch` has done."""
+
+    status: Status
+    detail: str = ""
+    facts: Facts = field(default_factory=dict)
+
+    @classmethod
+    def ok(cls, detail: str = "", facts: Facts | None = None) -> Outcome:
+        """Nothing was changed."""
+        return cls(Status.OK, detail, facts or {})
+
+    @classmethod
+    def changed(cls, detail: str, facts: Facts | None = None) -> Outcome:
+        """Something was changed: `detail` says what."""
+        return cls(Status.CHANGED, detail, facts or {})

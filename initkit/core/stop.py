@@ -1,0 +1,81 @@
+"""How a running step learns that it should end; who may ask for it (signals) is the engine's concern."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from initkit.core.errors import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Stop:
+    """A request to end, shared by all threads of a run."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.RLock()  # re-entrant: a signal may arrive while the main thread holds it
+        self._callbacks: list[Callable[[], object]] = []
+        self._in_flight = 0
+        self.signum: int | None = None
+
+    def request(self, signum: int) -> None:
+        """Ask for the end: wake every sleep and call every callback, each in a thread of its own.
+
+        It is called from a signal handler's thread, so it must never wait for a lock that a step may hold for long.
+        """
+        if self.signum is not None:
+            return
+        self.signum = signum
+        self._event.set()
+        with self._lock:
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            threading.Thread(target=callback, daemon=True, name="stop").start()
+
+    def check(self) -> None:
+        """Raise `Stopped` if the end was asked for."""
+        if self.signum is not None:
+            raise Stopped(self.signum)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for `seconds`; raise `Stopped` as soon as the end is asked for."""
+        self._event.wait(min(seconds, threading.TIMEOUT_MAX))
+        self.check()
+
+    @contextmanager
+    def calling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Have `callback` called, once and in another thread, if the end is asked for inside the block.
+
+        It is what unblocks a call that no flag can interrupt: cancel a statement, end a child.
+        """
+        self.check()
+        with self._lock:
+            self._callbacks.append(callback)
+        try:
+            if self.signum is not None:
+                callback()
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Mark work that needs cleaning up after: the run waits for the end of the block, for at most 10 s."""
+        self.check()
+        with self._lock:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    @property
+    def has_work_in_flight(self) -> bool:
+        """Whether something is under way that should be left whole."""
+        return self._in_flight > 0

@@ -1,0 +1,1 @@
+"""Runs steps and reports on them; it knows no particular one."""

@@ -1,0 +1,162 @@
+"""Where a database's address comes from and what it says; connecting is the business of the room for each database."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from initkit.core.errors import UsageError
+from initkit.core.options import Declared, Opt, Parser, did_you_mean
+from initkit.core.redact import learn, redact
+from initkit.core.secrets import learn_url, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCHEMES = {"postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite"}
+_KEY_VALUE = re.compile(r"\s*\w+\s*=")
+_PASSWORD_KEYWORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))")
+_LIBPQ = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGUSER", "PGPORT")
+
+
+def parse_dsn(text: str) -> str:
+    """A database's address: a URL or libpq's ``key=value`` words; its password is masked in all output from then on.
+
+    Raises:
+        ValueError: it is neither, or of a database that initkit does not know.
+    """
+    stripped = text.strip()
+    learn_dsn(stripped)
+    scheme, separator, _ = stripped.partition("://")
+    if separator:
+        if scheme.split("+")[0].lower() not in _SCHEMES:
+            hint = did_you_mean(scheme, _SCHEMES)
+            raise ValueError(f"expected a postgres:// or sqlite:// URL, got one that begins with {scheme}://{hint}")
+    elif not _KEY_VALUE.match(stripped):
+        raise ValueError("expected a postgres:// or sqlite:// URL, or key=value words, got neither")
+    return stripped
+
+
+def learn_dsn(text: str) -> None:
+    """Mask the passwords of an address in all output from then on."""
+    learn_url(text)
+    for quoted, bare in _PASSWORD_KEYWORD.findall(text):
+        learn(re.sub(r"\\(.)", r"\1", quoted) if quoted else bare)
+    for value in re.findall(r"[?&](?:ssl)?password=([^&#]*)", text):
+        learn(value)
+
+
+Dsn = Annotated[str, Parser("URL", parse_dsn, show=redact)]
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database's address, as found.
+
+    Attributes:
+        dialect: ``postgres`` or ``sqlite``.
+        address: for postgres a URL or ``key=value`` words for libpq, empty where only its ``PG*`` variables say it;
+            for sqlite the file's path.
+        source: where it was found, for messages: ``--url``, ``DATABASE_URL``.
+    """
+
+    dialect: Literal["postgres", "sqlite"]
+    address: str
+    source: str
+
+    @property
+    def shown(self) -> str:
+        """The address without secrets."""
+        if self.dialect == "sqlite":
+            return f"sqlite:///{self.address}"
+        return redact(self.address) or "the database that PG* variables name"
+
+
+def find(dsn: str, source: str) -> Database:
+    """The database behind an address that `parse_dsn` let pass.
+
+    Raises:
+        UsageError: it names no file (sqlite).
+    """
+    scheme, separator, rest = dsn.partition("://")
+    if separator and scheme.split("+")[0].lower() == "sqlite":
+        # as SQLAlchemy has it: three slashes and a relative path, four and an absolute one
+        path = rest.removeprefix("/").partition("?")[0]
+        if not path or path == ":memory:":
+            raise UsageError("use the database", f"{source} names no file", "write sqlite:////absolute/path")
+        return Database("sqlite", path, source)
+    if separator:  # SQLAlchemy's drivers (postgresql+psycopg2://) mean nothing to libpq
+        return Database("postgres", f"postgresql://{rest}", source)
+    return Database("postgres", dsn, source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOptions(Declared):
+    """How a step finds its database; secrets need not stand in argv."""
+
+    url: Annotated[Dsn | None, Opt("The database's URL (better: --url-env, --url-file or DATABASE_URL).")] = None
+    url_env: Annotated[str | None, Opt("Environment variable that holds the database's URL.", "NAME")] = None
+    url_file: Annotated[str | None, Opt("File that holds the database's URL, such as a mounted Secret.", "PATH")] = None
+
+    def database(self, environ: Mapping[str, str]) -> Database:
+        """The database: of ``--url``, ``--url-env``, ``--url-file``; else ``DATABASE_URL``; else libpq's ``PG*``.
+
+        Raises:
+            UsageError: none of them says where it is, or what says so cannot be read.
+        """
+        if self.url is not None:
+            return find(self.url, "--url")
+        if self.url_env is not None:
+            return _from_variable(self.url_env, environ)
+        if self.url_file is not None:
+            return _from_file(self.url_file)
+        if environ.get("DATABASE_URL"):
+            return _from_variable("DATABASE_URL", environ)
+        if any(environ.get(name) for name in _LIBPQ):
+            learn(environ.get("PGPASSWORD", ""))
+            return Database("postgres", "", "PG* variables")
+        raise UsageError(
+            "find the database",
+            "no address was given",
+            "set DATABASE_URL or PGHOST, or use --url-env NAME or --url-file PATH",
+        )
+
+
+def _from_variable(name: str, environ: Mapping[str, str]) -> Database:
+    text = environ.get(name, "")
+    if not text.strip():
+        raise UsageError("find the database", f"the environment variable {name} is not set", f"set {name}")
+    return _parsed(text, f"the environment variable {name}")
+
+
+def _from_file(path: str) -> Database:
+    try:
+        text = read_text(path)
+    except OSError as error:
+        raise UsageError(
+            "find the database", f"cannot read {path}: {error.strerror}", "mount it, or mend --url-file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("find the database", f"{path} is not UTF-8", "write the URL into it as plain text") from error
+    return _parsed(text, path)
+
+
+def _parsed(text: str, source: str) -> Database:
+    try:
+        return find(parse_dsn(text), source)
+    except ValueError as error:
+        raise UsageError("find the database", f"{source}: {error}", "write it as postgres://USER@HOST/NAME") from error
+
+
+def needs_user(environ: Mapping[str, str], user: object) -> bool:
+    """Whether libpq would ask the system for a user's name and find none, as under an arbitrary UID."""
+    if user or environ.get("PGUSER"):
+        return False
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return True
+    return False

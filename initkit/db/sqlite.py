@@ -1,0 +1,129 @@
+"""SQLite: opening a file, what its errors mean, and a lock beside it. What is done there belongs to the steps."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from initkit.core.errors import InitkitError, PermanentError, Stopped, SuspectError, TemporaryError, TimedOutError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from initkit.core.step import Context
+
+_PAUSE = 0.1  # seconds between two looks at a lock that another holds
+
+
+def connect(path: str, context: Context, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode, with foreign keys on; without `read_only` the file is made where it is missing.
+
+    Raises:
+        SuspectError: the file or its folder is missing, or may not be opened.
+        PermanentError: it is no SQLite database.
+    """
+    import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    mode = "ro" if read_only else "rwc"
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(path)}?mode={mode}",
+            uri=True,
+            timeout=min(context.attempt_timeout, 5.0),
+            isolation_level=None,
+            check_same_thread=False,  # a signal interrupts from another thread
+        )
+        connection.execute("pragma foreign_keys = on")
+        connection.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise classify(error, f"open {path}") from error
+    return connection
+
+
+def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
+    """What a driver's error means for us: https://www.sqlite.org/rescode.html."""
+    import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    if not isinstance(error, sqlite3.Error):
+        raise error
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    cause = str(error)
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return TemporaryError(task, cause, "another program is writing to it", done=done)
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return SuspectError(task, cause, "check that the folder exists and may be written by this user", done=done)
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return PermanentError(task, cause, "mount the volume writable for this user", done=done)
+    if code == sqlite3.SQLITE_FULL:
+        return PermanentError(task, cause, "make room on the volume", done=done)
+    if code == sqlite3.SQLITE_NOTADB:
+        return PermanentError(task, cause, "name a SQLite database, or move this file away", done=done)
+    return PermanentError(task, cause, done=done)
+
+
+@contextmanager
+def interrupted_on_stop(connection: sqlite3.Connection, context: Context, task: str) -> Iterator[None]:
+    """Run statements so that a signal interrupts the one under way; a driver's error comes out as ours.
+
+    Raises:
+        Stopped: the end was asked for.
+        InitkitError: what `classify` makes of a driver's error.
+    """
+    import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    with context.stop.in_flight(), context.stop.calling(connection.interrupt):
+        try:
+            yield
+        except sqlite3.Error as error:
+            if context.stop.signum is not None:
+                raise Stopped(context.stop.signum) from error
+            raise classify(error, task) from error
+
+
+@contextmanager
+def locked(path: str, context: Context, what: str) -> Iterator[float]:
+    """Hold the lock for a database file: flock(2) on ``PATH.initkit-lock``, which the kernel frees when we are killed.
+
+    Yields the seconds waited for it. The file stays: removing it would let two holders in.
+
+    Raises:
+        TimedOutError: another held it until the deadline.
+        SuspectError: the lock's file cannot be made.
+    """
+    lock = f"{path}.initkit-lock"
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        advice = "check that the folder exists and may be written by this user"
+        raise SuspectError(f"open {lock}", error.strerror or str(error), advice) from error
+    try:
+        yield _acquire(descriptor, context, what)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, context: Context, what: str) -> float:
+    began, attempts = context.clock.now(), 0
+    while True:
+        attempts += 1
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in {errno.EWOULDBLOCK, errno.EINTR}:
+                raise PermanentError(f"acquire {what}", error.strerror or str(error)) from error
+        else:
+            waited = context.clock.now() - began
+            if attempts > 1:
+                context.voice.found(what, "acquired", attempts=attempts, seconds=waited)
+            return waited
+        context.voice.missing(what, "held by another run on this volume", attempts=attempts)
+        if context.remaining <= 0:
+            raise TimedOutError(
+                f"acquire {what}", "held by another run on this volume", "wait for it to end, or end it"
+            )
+        context.clock.sleep(min(_PAUSE, context.remaining))

@@ -88,6 +88,7 @@ class Attempts:
         self.started = clock.now()
         limit = self.started + policy.timeout if policy.timeout else math.inf
         self.deadline = limit if deadline is None else deadline
+        self._last: InitkitError | None = None
         self._answer = ""
         self._answers = 0
         self._answered_since = 0.0
@@ -98,12 +99,19 @@ class Attempts:
         return max(0.0, self.deadline - self._clock.now())
 
     def begin(self) -> float:
-        """Count one more attempt; return its timeout in seconds, cut to what is left."""
+        """Count one more attempt; return its timeout in seconds, cut to what is left.
+
+        Raises:
+            TimedOutError: it would not be the first, and the deadline is past.
+        """
+        if self.number and self.remaining <= 0:
+            raise self.timed_out(self._last)
         self.number += 1
         return min(self.policy.attempt_timeout, self.remaining)
 
     def judge(self, error: InitkitError) -> Verdict:
         """Decide what follows an attempt that failed with `error`."""
+        self._last = error
         if not isinstance(error, TemporaryError):
             return Verdict(error=error)
         if isinstance(error, SuspectError):

@@ -101,3 +101,12 @@ class Watches(Step, Protocol):
     def watch(self, context: Context) -> Outcome:
         """Return once `check` would be satisfied; raises `TimedOutError` at the deadline."""
         ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A step that can see before anything is attempted that something it was not told is missing."""
+
+    def prepare(self, environ: Mapping[str, str]) -> None:
+        """Look at the environment only; raises `UsageError`."""
+        ...

@@ -1,0 +1,145 @@
+"""The entry: from argv to steps, from their results to an exit code, and on to the COMMAND behind ``--``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn, cast
+
+import click
+
+from initkit.cli import argv, commands, streams
+from initkit.cli.debug import Hold
+from initkit.cli.program import Program
+from initkit.cli.run import Run, Schema
+from initkit.cli.settings import Settings
+from initkit.core.errors import InitkitError, UsageError
+from initkit.core.options import Declared, Scope
+from initkit.core.secrets import learn_environment
+from initkit.engine import kinds, plan, termination
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from initkit.core.step import Step
+
+_OTHERS: dict[str, type[Declared]] = {"run": Run, "hold": Hold, "schema": Schema}
+_NOT_FOUND, _NOT_RUNNABLE = 127, 126  # POSIX, Shell Command Language, 2.8.2
+
+
+def main() -> NoReturn:
+    """Run what `sys.argv` asks for and end with its exit code, or become the COMMAND behind ``--``."""
+    streams.redact_all()
+    code, command = _run(sys.argv[1:], os.environ)
+    _flush()
+    if command and code == 0:
+        code = _become(command)
+    if threading.active_count() > 1:
+        # something that could not be interrupted is still in a call: do not wait for it
+        _flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list[str]]:
+    """The exit code, and the COMMAND that is to follow if it is 0."""
+    if os.getpid() == 1:
+        from initkit.engine import pid1  # noqa: PLC0415 - only in a container
+
+        code = pid1.supervise()
+        if code is not None:
+            return code, argv.split(words)[1] if code == 0 else []
+        return _invoke(words, environ)[0], []
+    return _invoke(words, environ)
+
+
+def _invoke(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list[str]]:
+    settings: commands.Given = {}
+    learn_environment(environ)
+    try:
+        parts, command = argv.split(words)
+        asked = [_parsed(part, environ, settings) for part in parts]
+        chosen = commands.read(Settings, settings, Scope("", environ), "initkit")
+        if chosen.check and command:
+            raise UsageError(f"run {command[0]}", "--check looks only", "leave out one of the two")
+        program = Program(chosen, environ)
+        code = _done(program, asked, environ)
+        if code == 0 and command:
+            termination.write(chosen.termination_log, "")
+    except click.exceptions.Exit as ended:
+        return ended.exit_code, []
+    except click.ClickException as error:
+        return _refused(UsageError("read the command line", _one_line(error), "see --help"), settings), []
+    except InitkitError as error:
+        return _refused(error, settings), []
+    return code, command
+
+
+def _one_line(error: click.ClickException) -> str:
+    return error.format_message().strip().rstrip(".").replace("\n", " ")
+
+
+def _refused(error: InitkitError, settings: commands.Given) -> int:
+    """Say why nothing was attempted."""
+    sys.stderr.write(f"initkit: {error}\n")
+    path = settings.get("termination_log", settings.get("termination-log"))
+    termination.write(str(path) if path else None, termination.refusal(error))
+    return error.exit_code
+
+
+def _parsed(words: Sequence[str], environ: Mapping[str, str], settings: commands.Given) -> Declared:
+    """The dataclass that one part of the command line stands for."""
+
+    def load(name: str) -> click.Command:
+        return commands.command_of(name, _OTHERS.get(name) or kinds.load(name), environ, settings)
+
+    group = commands.CommandGroup([*kinds.names(), *_OTHERS], load, settings)
+    with group.make_context("initkit", list(words)) as ctx:
+        made: Declared = group.invoke(ctx)
+    return made
+
+
+def _done(program: Program, asked: Sequence[Declared], environ: Mapping[str, str]) -> int:
+    """The exit code of what was asked for, done."""
+    if len(asked) > 1 and any(isinstance(one, Hold | Schema) for one in asked):
+        raise UsageError("read the command line", "hold and schema stand alone", f"leave out {argv.THEN}")
+    one = asked[0]
+    if isinstance(one, Schema):
+        sys.stdout.write(one.show() + "\n")
+        return 0
+    if isinstance(one, Hold):
+        return program.hold(one)
+    return program.run(plan.chain([_entries(part, environ) for part in asked]))
+
+
+def _entries(part: Declared, environ: Mapping[str, str]) -> list[plan.Entry]:
+    if isinstance(part, Run):
+        return part.entries(environ)
+    return plan.single(cast("Step", part))  # every other command is a kind of step
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            continue  # nobody reads it any more
+
+
+def _become(command: list[str]) -> int:
+    """Replace this program by `command`; the exit code where that cannot be done, as a shell has it."""
+    # Python ignores these two from the start, and what is ignored stays so in what follows
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - it is what was asked for
+    except FileNotFoundError:
+        sys.stderr.write(f"initkit: cannot run {command[0]}: there is no such program; install it, or mend PATH\n")
+        return _NOT_FOUND
+    except OSError as error:
+        sys.stderr.write(
+            f"initkit: cannot run {command[0]}: {error.strerror}; check that it is a program for this machine\n"
+        )
+        return _NOT_RUNNABLE

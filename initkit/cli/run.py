@@ -1,0 +1,59 @@
+"""`initkit run` and `initkit schema`: plans as files, and their JSON Schema."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from initkit.core.errors import UsageError
+from initkit.core.options import Arg, Declared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from initkit.engine.plan import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Declared):
+    """Run the steps of a plan."""
+
+    plan: Annotated[str, Arg("The plan's file; - reads it from standard input.", "PLAN")]
+
+    def entries(self, environ: Mapping[str, str]) -> list[Entry]:
+        """The plan's steps.
+
+        Raises:
+            UsageError: it cannot be read.
+            PlanError: it has mistakes.
+        """
+        from initkit.engine import plan  # noqa: PLC0415 - only where there is one
+
+        return plan.parse(self._text(), self.plan, environ)
+
+    def _text(self) -> str:
+        try:
+            if self.plan == "-":
+                return sys.stdin.read()
+            with open(self.plan, encoding="utf-8") as file:
+                return file.read()
+        except OSError as error:
+            raise UsageError(
+                f"read {self.plan}", error.strerror or str(error), "mount the plan, or mend its path"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"read {self.plan}", "it is not UTF-8", "save it as UTF-8") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema(Declared):
+    """Print the JSON Schema of a plan, for editors."""
+
+    def show(self) -> str:
+        """The schema, as JSON."""
+        import json  # noqa: PLC0415 - only `initkit schema` asks
+
+        from initkit.engine.schema import plan_schema  # noqa: PLC0415
+
+        return json.dumps(plan_schema(), indent=2)

@@ -1,0 +1,92 @@
+"""Keeps the main thread free for signals while the work is done in another.
+
+A blocking call in C (a name look-up, a driver's wait) keeps Python's signal handlers from running in its thread; here
+they always run, and what cannot be interrupted is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from initkit.core.errors import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from initkit.core.clock import Clock
+    from initkit.core.stop import Stop
+
+T = TypeVar("T")
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+GRACE = 10.0  # seconds that work in flight gets to clean up; what is not cleaned then, the next run cleans
+SHORT_GRACE = 0.5  # seconds for everything else to notice
+_TICK = 1.0  # seconds between two calls of `tick`
+
+
+class Host(Generic[T]):
+    """Runs one function in a thread until it ends, or until a signal asked for the end and the grace is over."""
+
+    def __init__(self, stop: Stop, clock: Clock, tick: Callable[[], object]) -> None:
+        self._stop = stop
+        self._clock = clock
+        self._tick = tick
+        self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._value: list[T] = []
+        self._error: list[BaseException] = []
+
+    def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns.
+
+        Raises:
+            Stopped: a signal asked for the end, whether or not `work` has ended by now.
+        """
+        thread = threading.Thread(target=self._work, args=(work,), daemon=True, name="work")
+        with self._signals():
+            thread.start()
+            self._wait()
+        if self._error:
+            raise self._error[0]
+        if not self._value:
+            raise Stopped(self._stop.signum or signal.SIGTERM)
+        return self._value[0]
+
+    def _work(self, work: Callable[[], T]) -> None:
+        try:
+            self._value.append(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the main thread
+            self._error.append(error)
+        finally:
+            self._mail.put("ended")
+
+    def _wait(self) -> None:
+        until = float("inf")
+        while self._clock.now() < until:
+            try:
+                message = self._mail.get(timeout=min(_TICK, max(0.0, until - self._clock.now())))
+            except queue.Empty:
+                self._tick()
+                continue
+            if message == "ended":
+                return
+            until = self._clock.now() + (GRACE if self._stop.has_work_in_flight else SHORT_GRACE)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        before = {signum: signal.signal(signum, self._on_signal) for signum in SIGNALS}
+        try:
+            yield
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        if self._stop.signum is not None:
+            os._exit(128 + signum)  # the second one: at once, whatever is under way
+        self._stop.request(signum)
+        self._mail.put("stop")  # SimpleQueue is the one queue that a signal handler may use

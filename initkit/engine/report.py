@@ -1,0 +1,295 @@
+"""What a run tells people and programs while it goes on: text lines, JSON lines, a heartbeat; all of it redacted.
+
+Not here: the termination message (`termination`), the display on a terminal (`live`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+
+from initkit.core.redact import redact
+from initkit.core.values import show_duration
+from initkit.engine.results import EXIT_WOULD_CHANGE, exit_code, redact_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from initkit.core.clock import Clock
+    from initkit.engine.results import Result
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+HEARTBEAT = 10.0  # seconds between two lines that name what is still missing
+_NAMED = 10  # of what is missing, in one heartbeat
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that is worth a line.
+
+    Attributes:
+        name: what a program tells events apart by: ``missing``, ``found``, ``ended``...
+        step: the step that it is about; empty for the run.
+        text: the line, for people.
+        facts: the same, for programs.
+    """
+
+    level: Level
+    name: str
+    step: str
+    text: str
+    facts: dict[str, object]
+    wall: float
+
+
+class Sink(Protocol):
+    """Where events go."""
+
+    def write(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
+    def update(self, missing: Sequence[Missing]) -> None:
+        """Show what is missing just now, where that can be shown apart from events."""
+        ...
+
+    def close(self) -> None:
+        """Show nothing more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that a step waits for."""
+
+    step: str
+    name: str
+    why: str
+    since: float
+    attempts: int
+
+
+class Reporter:
+    """Takes what steps and the runner say, from any thread, and hands it to a sink."""
+
+    def __init__(self, sink: Sink, clock: Clock, *, level: Level = "info", results: Sink | None = None) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._level = LEVELS.index(level)
+        self._results = results or sink
+        self._missing: dict[tuple[str, str], Missing] = {}
+        self._deadlines: dict[str, float] = {}
+        self._beaten = clock.now()
+        self._steps = 0
+        self._lock = threading.RLock()
+
+    def emit(  # noqa: PLR0913 - an event's parts
+        self,
+        level: Level,
+        name: str,
+        text: str,
+        facts: Mapping[str, object] | None = None,
+        *,
+        step: str = "",
+        sink: Sink | None = None,
+    ) -> None:
+        """Show one event, redacted, if its level is to be shown."""
+        if LEVELS.index(level) < self._level:
+            return
+        clean = {key: redact_json(value) for key, value in (facts or {}).items()}
+        event = Event(level, name, step, redact(text), clean, self._clock.wall())
+        with self._lock:
+            (sink or self._sink).write(event)
+
+    def voice(self, step: str) -> StepVoice:
+        """The voice that a step speaks with."""
+        return StepVoice(self, step)
+
+    def planned(self, steps: int) -> None:
+        """How many steps there are; of a single one the summary alone says how it ended."""
+        self._steps = steps
+
+    def began(self, name: str, kind: str, *, deadline: float) -> None:
+        """A step begins."""
+        with self._lock:
+            self._deadlines[name] = deadline
+            self._beaten = self._clock.now()
+        self.emit("debug", "began", "begins", {"kind": kind}, step=name)
+
+    def ended(self, result: Result) -> None:
+        """A step has ended."""
+        with self._lock:
+            for key in [key for key in self._missing if key[0] == result.name]:
+                del self._missing[key]
+            self._sink.update(list(self._missing.values()))
+        if result.traceback:
+            self.emit("error", "traceback", result.traceback.rstrip(), step=result.name)
+        bad = result.exit_code and result.exit_code != EXIT_WOULD_CHANGE
+        spent = f" ({show_duration(round(result.seconds, 2))})" if result.attempts else ""
+        text = f"{result.status}{': ' if result.detail else ''}{result.detail}{spent}"
+        facts = {key: value for key, value in result.as_json().items() if key != "name"}
+        level: Level = "debug" if self._steps == 1 else "error" if bad else "info"
+        self.emit(level, "ended", text, facts, step=result.name)
+
+    def missed(self, step: str, name: str, why: str, attempts: int) -> None:
+        """Something is still missing; a line is shown when the reason is a new one."""
+        with self._lock:
+            before = self._missing.get((step, name))
+            since = before.since if before else self._clock.now()
+            self._missing[step, name] = Missing(step, name, why, since, attempts)
+            self._sink.update(list(self._missing.values()))
+        if before is None or before.why != why:
+            text = why if name == step else f"waiting for {name}: {why}"
+            self.emit("info", "missing", text, {"target": name, "why": why, "attempts": attempts}, step=step)
+
+    def found(self, step: str, name: str, detail: str, attempts: int, seconds: float) -> None:
+        """Something is no longer missing."""
+        with self._lock:
+            self._missing.pop((step, name), None)
+            self._sink.update(list(self._missing.values()))
+        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        spent = show_duration(round(seconds, 2))
+        self.emit(
+            "info",
+            "found",
+            f"{name} {detail} after {spent} ({tries})",
+            {"target": name, "attempts": attempts, "seconds": round(seconds, 3)},
+            step=step,
+        )
+
+    def tick(self) -> None:
+        """Every ten seconds, name what is missing: called at least once a second by whoever waits for the run."""
+        with self._lock:
+            now = self._clock.now()
+            if not self._missing:
+                self._beaten = now
+                return
+            self._sink.update(list(self._missing.values()))
+            if now - self._beaten < HEARTBEAT:
+                return
+            self._beaten = now
+            missing = list(self._missing.values())
+        for step in dict.fromkeys(entry.step for entry in missing):
+            self._beat(step, [entry for entry in missing if entry.step == step], now)
+
+    def _beat(self, step: str, missing: Sequence[Missing], now: float) -> None:
+        def spent(entry: Missing) -> str:
+            return show_duration(round(now - entry.since))
+
+        shown = [f"{m.name}: {m.why} (for {spent(m)}, {m.attempts} attempts)" for m in missing[:_NAMED]]
+        more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
+        left = self._deadlines.get(step, float("inf")) - now
+        limit = f"; {show_duration(max(0, round(left)))} left" if left != float("inf") else ""
+        facts = [
+            {"target": m.name, "why": m.why, "seconds": round(now - m.since, 3), "attempts": m.attempts}
+            for m in missing
+        ]
+        self.emit(
+            "info", "waiting", f"still waiting for {'; '.join([*shown, *more])}{limit}", {"missing": facts}, step=step
+        )
+
+    def summary(self, results: Sequence[Result]) -> None:
+        """The closing lines: one per step, in columns."""
+        width = max((len(result.name) for result in results), default=0)
+        for result in results:
+            bad = result.exit_code and result.exit_code != EXIT_WOULD_CHANGE
+            spent = f"  {show_duration(round(result.seconds, 2))}" if result.attempts else ""
+            text = f"{result.status:<12}  {result.name:<{width}}  {result.detail}{spent}".rstrip()
+            for change in result.changes:
+                text += f"\n{'':<14}{'':<{width}}    {change}"
+            facts = dict(result.as_json())
+            self.emit("error" if bad else "info", "summary", text, facts, sink=self._results)
+        code = exit_code(results)
+        if code:
+            self.emit("debug", "exit", f"exit code {code}", {"exit_code": code})
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+        self._sink.close()
+        if self._results is not self._sink:
+            self._results.close()
+
+
+@dataclass(frozen=True)
+class StepVoice:
+    """One step's way to the reporter: the `Voice` of its context."""
+
+    reporter: Reporter
+    step: str
+
+    def note(self, text: str, **facts: object) -> None:
+        """A line."""
+        self.reporter.emit("info", "note", text, facts, step=self.step)
+
+    def detail(self, text: str, **facts: object) -> None:
+        """A line that only ``--log-level debug`` shows."""
+        self.reporter.emit("debug", "detail", text, facts, step=self.step)
+
+    def warn(self, text: str, **facts: object) -> None:
+        """A line that should be looked at."""
+        self.reporter.emit("warning", "warning", text, facts, step=self.step)
+
+    def missing(self, name: str, why: str, *, attempts: int) -> None:
+        """Something is still being waited for."""
+        self.reporter.missed(self.step, name, why, attempts)
+
+    def found(self, name: str, detail: str, *, attempts: int, seconds: float) -> None:
+        """Something is no longer being waited for."""
+        self.reporter.found(self.step, name, detail, attempts, seconds)
+
+
+class TextSink:
+    """A line per event, for `kubectl logs`: the time in UTC, the step, what happened."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, event: Event) -> None:
+        """Show one event."""
+        self._stream.write(text_line(event) + "\n")
+        self._stream.flush()
+
+    def update(self, missing: Sequence[Missing]) -> None:
+        """A log has no place for what is only true just now."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def text_line(event: Event) -> str:
+    """An event as people read it in a log."""
+    if event.name == "summary":
+        return event.text
+    moment = time.strftime("%H:%M:%S", time.gmtime(event.wall))
+    warning = "warning: " if event.level == "warning" else ""
+    step = f"{event.step}: " if event.step else ""
+    return f"{moment} {step}{warning}{event.text}"
+
+
+class JsonSink:
+    """One JSON object a line: ``time`` (RFC 3339, UTC), ``level``, ``event``, ``step``, ``message`` and the facts."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, event: Event) -> None:
+        """Show one event."""
+        import json  # noqa: PLC0415 - loaded when asked for
+
+        seconds, fraction = divmod(round(event.wall * 1000), 1000)
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:03}Z"
+        line: dict[str, object] = {"time": moment, "level": event.level, "event": event.name}
+        if event.step:
+            line["step"] = event.step
+        text = event.text if event.name != "summary" else " ".join(event.text.split())
+        self._stream.write(json.dumps(line | {"message": text} | event.facts, ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def update(self, missing: Sequence[Missing]) -> None:
+        """A log has no place for what is only true just now."""
+
+    def close(self) -> None:
+        """Nothing to do."""

@@ -1,0 +1,1 @@
+"""Waiting for what others provide. A scheme of target is one file in `schemes`; pace and deadline are shared."""

@@ -1,0 +1,137 @@
+"""http and https: an answer with the right status."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from initkit.core.errors import InitkitError, SuspectError, TemporaryError
+from initkit.core.options import Arg, Declared, Opt, Parser
+from initkit.core.redact import redact
+from initkit.core.secrets import learn_url
+from initkit.steps.wait.target import Pace
+
+if TYPE_CHECKING:
+    import requests
+
+    from initkit.core.step import Context
+
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
+
+
+def parse_url(text: str) -> str:
+    """An http or https URL with a host; its password is masked in all output from then on.
+
+    Raises:
+        ValueError: it is none.
+    """
+    learn_url(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected an http:// or https:// URL, got {redact(text)!r} ({error})") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError(f"expected an http:// or https:// URL, got {redact(text)!r}")
+    return text
+
+
+class StatusSet:
+    """Which statuses are right: single ones and ranges."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.ranges = [_status_range(part.strip()) for part in text.split(",")]
+
+    def __contains__(self, status: int) -> bool:
+        return any(first <= status <= last for first, last in self.ranges)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _status_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-5]\d\d)(?:-([1-5]\d\d))?", text)
+    if not match or int(match[2] or match[1]) < int(match[1]):
+        raise ValueError(f"expected statuses such as 200,204 or 200-299, got {text!r}")
+    return int(match[1]), int(match[2] or match[1])
+
+
+HttpUrl = Annotated[str, Parser("URL", parse_url, show=redact)]
+Statuses = Annotated[StatusSet, Parser("STATUS", StatusSet, schema={"type": ["string", "integer"]})]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http(Declared):
+    """An HTTP server that answers with the right status; redirects are not followed, proxies and .netrc not asked."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("http", "https")
+    pace: ClassVar[Pace] = Pace(max_interval=0.5)
+
+    url: Annotated[HttpUrl, Arg("What to GET.", "URL")]
+    status: Annotated[Statuses, Opt("The right ones: 200,204,300-399.")] = StatusSet("200-299")
+
+    @property
+    def name(self) -> str:
+        """The URL without secrets."""
+        return redact(self.url)
+
+    def probe(self, context: Context) -> str:
+        """Send a GET and look at the answer's status.
+
+        Raises:
+            TemporaryError: no connection, no answer in time, or another status.
+            SuspectError: 401, 403, or a certificate that cannot be trusted.
+        """
+        import requests  # noqa: PLC0415 - the driver is loaded when a server is met
+
+        timeout = max(0.001, context.attempt_timeout)
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                with session.get(self.url, timeout=timeout, allow_redirects=False, stream=True) as answer:
+                    status = answer.status_code
+        except requests.RequestException as error:
+            raise self._unanswered(error) from error
+        if status not in self.status:
+            raise self._wrong(status)
+        return f"answers {status}"
+
+    def _wrong(self, status: int) -> InitkitError:
+        cause = f"it answers {status}, expected {self.status}"
+        if status in {_UNAUTHORIZED, _FORBIDDEN}:
+            return SuspectError(f"use {self.name}", cause, "check the credentials, or ask a path that needs none")
+        return TemporaryError(f"use {self.name}", cause, "look into that server's own log")
+
+    def _unanswered(self, error: requests.RequestException) -> InitkitError:
+        import requests  # noqa: PLC0415 - loaded already
+
+        task = f"connect to {urlsplit(self.url).netloc.rpartition('@')[2]}"
+        if isinstance(error, requests.exceptions.SSLError):
+            return SuspectError(task, _innermost(error), "check the certificate, its name and its CA")
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+            return SuspectError(task, "requests cannot use this URL", "mend it")
+        if isinstance(error, requests.exceptions.Timeout):
+            return TemporaryError(task, "no answer", "check that it is running and may be reached")
+        return TemporaryError(task, _innermost(error), "check that it is running")
+
+
+def _innermost(error: BaseException) -> str:
+    """The system's own words, from below what requests and urllib3 wrap around them."""
+    found: BaseException = error
+    while True:
+        below = found.__cause__ or found.__context__ or _argument(found)
+        if below is None or below is found:
+            break
+        found = below
+    text = found.strerror if isinstance(found, OSError) and found.strerror else str(found)
+    return redact(text[:1].lower() + text[1:]) or type(found).__name__
+
+
+def _argument(error: BaseException) -> BaseException | None:
+    return next((arg for arg in (getattr(error, "reason", None), *error.args) if isinstance(arg, BaseException)), None)
+
+
+TARGET = Http

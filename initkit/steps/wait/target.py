@@ -1,0 +1,116 @@
+"""What a target is, and which schemes there are; how targets are waited for is the business of `watch`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast, runtime_checkable
+
+from initkit.core.assemble import VariantParser
+from initkit.core.options import did_you_mean
+from initkit.steps.wait import schemes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from initkit.core.options import Declared
+    from initkit.core.step import Context
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a scheme looks where nothing else is asked for, in seconds."""
+
+    interval: float = 0.05
+    max_interval: float = 0.25
+
+
+@runtime_checkable
+class Target(Protocol):
+    """Something to wait for: a frozen dataclass of options whose first positional one is the address.
+
+    Attributes:
+        schemes: the words before the colon of its URLs; the file's own name is always one.
+        pace: how often to look.
+    """
+
+    schemes: ClassVar[tuple[str, ...]]
+    pace: ClassVar[Pace]
+
+    @property
+    def name(self) -> str:
+        """How it is called in messages; without secrets."""
+        ...
+
+    def probe(self, context: Context) -> str:
+        """Look once, for at most the context's `attempt_timeout`; return what was found, in a word or two.
+
+        Raises:
+            TemporaryError: not ready yet.
+            SuspectError: not ready, and a person must probably act.
+            PermanentError: it never will be.
+        """
+        ...
+
+
+class Schemes:
+    """The files of `schemes`, by name; only the one that is asked for is imported."""
+
+    def names(self) -> Sequence[str]:
+        """All file names, sorted."""
+        return sorted(found.name for found in iter_modules(schemes.__path__))
+
+    def load(self, name: str) -> type[Declared] | None:
+        """The dataclass of a scheme, by its file's name or by another of its `schemes`; None where there is none."""
+        if not name.isidentifier():
+            return None
+        try:
+            return _module(name)
+        except ModuleNotFoundError as error:
+            if error.name != f"{schemes.__name__}.{name}":
+                raise
+        everything = [_module(known) for known in self.names()]
+        return next((cls for cls in everything if name in cast("Any", cls).schemes), None)
+
+    def words(self) -> list[str]:
+        """All words that a URL may begin with."""
+        return [word for name in self.names() for word in cast("Any", _module(name)).schemes]
+
+
+def _module(name: str) -> type[Declared]:
+    module: Any = import_module(f"{schemes.__name__}.{name}")
+    return cast("type[Declared]", module.TARGET)
+
+
+SCHEMES = Schemes()
+_ADDRESS = re.compile(r"(?:\[[^\]]*\]|[^:/@\s]+):\d+")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+
+
+def scheme_of(text: str) -> str:
+    """The scheme of a target: ``NAME:DIGITS`` is tcp, any other word with a colon is a URL.
+
+    Raises:
+        ValueError: it is neither, or there is no such scheme.
+    """
+    if _ADDRESS.fullmatch(text):
+        return "tcp"
+    match = _SCHEME.match(text)
+    if not match:
+        raise ValueError(f"expected HOST:PORT or a URL, got {text!r}{_bare_name(text)}")
+    scheme = match[1].lower()
+    if SCHEMES.load(scheme) is None:
+        words = SCHEMES.words()
+        hint = did_you_mean(scheme, words) or f"; expected one of {', '.join(words)}"
+        raise ValueError(f"there is no scheme {scheme!r}{hint}")
+    return scheme
+
+
+def _bare_name(text: str) -> str:
+    near = did_you_mean(text, SCHEMES.names())
+    return near or (f"; did you mean {text}:PORT?" if re.fullmatch(r"[\w.-]+", text) else "")
+
+
+AnyTarget = Annotated[Target, VariantParser("TARGET", scheme_of, SCHEMES, what="scheme")]

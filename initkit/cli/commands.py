@@ -18,7 +18,23 @@ if TYPE_CHECKING:
 Given = dict[str, object]
 
 
-class OptionsCommand(click.Command):
+class _PlainHelp(click.Command):
+    """A command whose ``--help`` is made without looking for translations, which takes 2 ms at every start."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:  # noqa: ARG002 - click's
+        """The option that shows the help and exits."""
+        return click.Option(
+            ["--help"], is_flag=True, is_eager=True, expose_value=False, help="Show this help.", callback=_show_help
+        )
+
+
+def _show_help(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's
+    if asked and not ctx.resilient_parsing:
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+class OptionsCommand(_PlainHelp):
     """A command made of one or several dataclasses; its help shows their options in sections."""
 
     def __init__(self, name: str, doc: type, sections: Mapping[str, Sequence[Option]], **more: Any) -> None:  # noqa: ANN401 - click's
@@ -197,7 +213,7 @@ def _spoken(cls: type[Declared], problem: Problem) -> str:
     return f"{name}: {problem.message}"
 
 
-class CommandGroup(click.Group):
+class CommandGroup(_PlainHelp, click.Group):
     """The top level: knows the names of all commands, and loads only the one that is asked for."""
 
     def __init__(self, names: Sequence[str], load: Callable[[str], click.Command], settings: Given) -> None:

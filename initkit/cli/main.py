@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import click
 
 from initkit.cli import argv, commands, streams
-from initkit.cli.debug import Hold
 from initkit.cli.program import Program
-from initkit.cli.run import Run, Schema
 from initkit.cli.settings import Settings
 from initkit.core.errors import InitkitError, UsageError
 from initkit.core.options import Declared, Scope
 from initkit.core.secrets import learn_environment
-from initkit.engine import kinds, plan, termination
+from initkit.engine import entries, kinds, termination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from initkit.cli.debug import Hold
+    from initkit.cli.run import Run, Schema
     from initkit.core.step import Step
 
-_OTHERS: dict[str, type[Declared]] = {"run": Run, "hold": Hold, "schema": Schema}
+_RUN, _HOLD, _SCHEMA = "run", "hold", "schema"
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # POSIX, Shell Command Language, 2.8.2
 
 
@@ -89,35 +89,51 @@ def _refused(error: InitkitError, settings: commands.Given) -> int:
     return error.exit_code
 
 
-def _parsed(words: Sequence[str], environ: Mapping[str, str], settings: commands.Given) -> Declared:
-    """The dataclass that one part of the command line stands for."""
+def _parsed(words: Sequence[str], environ: Mapping[str, str], settings: commands.Given) -> tuple[str, Declared]:
+    """The command that one part of the command line names, and the dataclass that it stands for."""
+    asked: list[str] = []
 
     def load(name: str) -> click.Command:
-        return commands.command_of(name, _OTHERS.get(name) or kinds.load(name), environ, settings)
+        asked.append(name)
+        return commands.command_of(name, _declaration(name), environ, settings)
 
-    group = commands.CommandGroup([*kinds.names(), *_OTHERS], load, settings)
+    group = commands.CommandGroup([*kinds.names(), _RUN, _HOLD, _SCHEMA], load, settings)
     with group.make_context("initkit", list(words)) as ctx:
         made: Declared = group.invoke(ctx)
-    return made
+    return asked[-1], made
 
 
-def _done(program: Program, asked: Sequence[Declared], environ: Mapping[str, str]) -> int:
+def _declaration(name: str) -> type[Declared]:
+    """The dataclass behind a command; only the one that was asked for is imported."""
+    if name == _HOLD:
+        from initkit.cli.debug import Hold  # noqa: PLC0415
+
+        return Hold
+    if name in {_RUN, _SCHEMA}:
+        from initkit.cli.run import Run, Schema  # noqa: PLC0415
+
+        return Run if name == _RUN else Schema
+    return kinds.load(name)
+
+
+def _done(program: Program, asked: Sequence[tuple[str, Declared]], environ: Mapping[str, str]) -> int:
     """The exit code of what was asked for, done."""
-    if len(asked) > 1 and any(isinstance(one, Hold | Schema) for one in asked):
-        raise UsageError("read the command line", "hold and schema stand alone", f"leave out {argv.THEN}")
-    one = asked[0]
-    if isinstance(one, Schema):
-        sys.stdout.write(one.show() + "\n")
+    alone = {name for name, _ in asked} & {_HOLD, _SCHEMA}
+    if len(asked) > 1 and alone:
+        raise UsageError("read the command line", f"{' and '.join(alone)} stands alone", f"leave out {argv.THEN}")
+    name, one = asked[0]
+    if name == _SCHEMA:
+        sys.stdout.write(cast("Schema", one).show() + "\n")
         return 0
-    if isinstance(one, Hold):
-        return program.hold(one)
-    return program.run(plan.chain([_entries(part, environ) for part in asked]))
+    if name == _HOLD:
+        return program.hold(cast("Hold", one))
+    return program.run(entries.chain([_entries(name, part, environ) for name, part in asked]))
 
 
-def _entries(part: Declared, environ: Mapping[str, str]) -> list[plan.Entry]:
-    if isinstance(part, Run):
-        return part.entries(environ)
-    return plan.single(cast("Step", part))  # every other command is a kind of step
+def _entries(name: str, part: Declared, environ: Mapping[str, str]) -> list[entries.Entry]:
+    if name == _RUN:
+        return cast("Run", part).entries(environ)
+    return entries.single(cast("Step", part))  # every other command is a kind of step
 
 
 def _flush() -> None:

@@ -10,7 +10,7 @@ from initkit.core.clock import SystemClock
 from initkit.core.errors import InitkitError, Stopped
 from initkit.core.outcome import Status
 from initkit.core.stop import Stop
-from initkit.engine import hold, results, termination
+from initkit.engine import results, termination
 from initkit.engine.host import Host
 from initkit.engine.report import JsonSink, Reporter, Sink, TextSink
 from initkit.engine.results import EXIT_WOULD_CHANGE
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from initkit.cli.debug import Hold
     from initkit.cli.settings import Settings
-    from initkit.engine.plan import Entry
+    from initkit.engine.entries import Entry
     from initkit.engine.results import Result
 
 
@@ -84,7 +84,8 @@ class Program:
 
     def _leave(self, ended: Sequence[Result]) -> None:
         """Leave the termination message and the report behind."""
-        termination.write(self._settings.termination_log, termination.message(ended))
+        if termination.is_wanted(self._settings.termination_log):
+            termination.write(self._settings.termination_log, termination.message(ended))
         if self._settings.report:
             self._write_report(self._settings.report, ended)
 
@@ -106,6 +107,8 @@ class Program:
 
     def _held(self, code: int) -> int:
         """Keep the container alive after a failure; then end with the failure's own code."""
+        from initkit.engine import hold  # noqa: PLC0415 - only after a failure
+
         path = hold.release_file(self._environ)
         voice = self._reporter.voice("")
         pod, container = self._environ.get("HOSTNAME", "POD"), "THIS-CONTAINER"

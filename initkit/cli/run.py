@@ -12,7 +12,7 @@ from initkit.core.options import Arg, Declared
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from initkit.engine.plan import Entry
+    from initkit.engine.entries import Entry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ Not here: where the values come from (argv, a plan), which is the business of `c
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Protocol, TypeVar, cast
@@ -74,7 +73,7 @@ class VariantParser(Parser):
     def read(self, node: object, scope: Scope) -> Any:  # noqa: ANN401 - the type is the annotated field's
         """From ``{NAME: value}`` by the options of that form; from text by the form that `name_of` finds in it."""
         if isinstance(node, str):
-            return self._assemble(self.name_of(node), node, scope)
+            return self._from_text(node, scope)
         if not isinstance(node, Mapping):
             return super().read(node, scope)
         if len(node) != 1:
@@ -84,6 +83,13 @@ class VariantParser(Parser):
             return self._assemble(name, value, scope)
         except Invalid as invalid:
             raise invalid.below(name) from None
+
+    def _from_text(self, text: str, scope: Scope) -> Declared:
+        try:
+            return self._assemble(self.name_of(text), text, scope)
+        except Invalid as invalid:
+            # it was written in one piece, so there is nothing below it to point at
+            raise Invalid([Problem((), problem.message) for problem in invalid.problems]) from None
 
     def _assemble(self, name: str, node: object, scope: Scope) -> Declared:
         cls = self.variants.load(name)
@@ -204,6 +210,8 @@ class _Values:
         return _ABSENT
 
     def _from_variable(self, option: Option, name: str, text: str) -> Any:  # noqa: ANN401
+        import shlex  # noqa: PLC0415 - only needed where a variable holds several values
+
         try:
             words = shlex.split(text) if option.many else [text]
             values = tuple(option.parser.read(word, self.scope) for word in words)

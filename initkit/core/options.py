@@ -1,15 +1,17 @@
 """A step's options, declared once on its dataclass; the command line, plans, variables and schema all read them here.
 
+Records that carry no options are named tuples, here and elsewhere: a frozen dataclass takes four times as long to make,
+and two dozen of them would be a tenth of the time in which `wait` starts.
+
 Not here: how values become a dataclass (`core.assemble`), how an option looks on the command line (`cli.commands`).
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 Path = tuple[str | int, ...]
 
@@ -19,24 +21,21 @@ class Declared:
     """Base of every frozen dataclass whose fields are options."""
 
 
-@dataclass(frozen=True)
-class Opt:
+class Opt(NamedTuple):
     """A field that is an option: ``--like-this`` on the command line, ``like-this`` in a plan."""
 
     help: str
     metavar: str = ""
 
 
-@dataclass(frozen=True)
-class Arg:
+class Arg(NamedTuple):
     """A field that is a positional argument; in a plan also the kind's value when that is a scalar or a list."""
 
     help: str
     metavar: str
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """Where environment variables are looked up: under which prefix, and in what.
 
     Attributes:
@@ -45,7 +44,7 @@ class Scope:
     """
 
     name: str = ""
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = MappingProxyType({})
 
     def variable(self, key: str) -> str:
         """The environment variable of an option: ``INITKIT_<KIND>_<OPTION>``."""
@@ -126,8 +125,7 @@ class ChoiceParser(Parser):
         return text
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option as every surface sees it.
 
     Attributes:
@@ -144,7 +142,7 @@ class Option:
     positional: bool
     many: bool
     required: bool
-    default: Any = field(compare=False)
+    default: Any
 
     @property
     def is_flag(self) -> bool:
@@ -159,8 +157,7 @@ class Option:
         return " ".join(self.parser.show(value) for value in values)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: where, below the value that was read, and what."""
 
     path: Path
@@ -186,6 +183,8 @@ def kebab(name: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?``, or nothing when no known word is near."""
+    import difflib  # noqa: PLC0415 - only needed once something is wrong
+
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -211,8 +210,17 @@ def options_of(cls: type[Declared]) -> tuple[Option, ...]:
 
 def groups_of(cls: type[Declared]) -> dict[str, type[Declared]]:
     """The nested dataclasses of `cls`, by key."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     return {kebab(f.name): hints[f.name] for f in fields(cls) if _is_group(hints[f.name])}
+
+
+_HINTS: dict[type[Declared], dict[str, Any]] = {}
+
+
+def _hints(cls: type[Declared]) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls, include_extras=True)
+    return _HINTS[cls]
 
 
 def _is_group(hint: object) -> bool:
@@ -220,7 +228,7 @@ def _is_group(hint: object) -> bool:
 
 
 def _options(cls: type[Declared], path: tuple[str, ...], defaults: Mapping[str, Any]) -> Iterable[Option]:
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     for declared in fields(cls):
         hint = hints[declared.name]
         default = defaults.get(declared.name, default_of(declared))

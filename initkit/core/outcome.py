@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 Facts = Mapping[str, object]
 """What a program may want to read of an outcome: names in snake_case, JSON values; times in seconds."""
+NO_FACTS: Facts = MappingProxyType({})
 
 
 class Status(StrEnum):
@@ -23,33 +25,30 @@ class Status(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True)
-class Satisfied:
+class Satisfied(NamedTuple):
     """`check` found nothing to do; `detail` says what is so."""
 
     detail: str = ""
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = NO_FACTS
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """`check` found something to do: `detail` in short, `changes` one by one, in the order of their making."""
 
     detail: str
     changes: tuple[str, ...] = ()
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = NO_FACTS
 
 
 Finding = Satisfied | Pending
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What `apply` or `watch` has done."""
 
     status: Status
     detail: str = ""
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = NO_FACTS
 
     @classmethod
     def ok(cls, detail: str = "", facts: Facts | None = None) -> Outcome:

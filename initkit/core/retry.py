@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError, TimedOutError
 from initkit.core.options import Declared, Opt
@@ -61,8 +61,7 @@ class RetryPolicy(Declared):
 _DOUBLINGS = 64  # beyond this any interval has long reached its maximum, and a float may overflow
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What follows a failed attempt: a pause in seconds, or the error that it all ends with."""
 
     pause: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from initkit.core.options import Invalid, Path, Problem
 from initkit.core.secrets import expand
@@ -28,6 +28,13 @@ class Document:
 
     value: Value
     lines: dict[Path, int] = field(default_factory=dict)
+
+    def at(self, path: Path) -> str:
+        """The text that stands at `path`."""
+        value: Any = self.value
+        for part in path:
+            value = value[part]
+        return str(value)
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of the nearest thing around it that was written."""

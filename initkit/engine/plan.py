@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from initkit.core.assemble import assemble, from_node
@@ -11,6 +10,7 @@ from initkit.core.options import Invalid, Path, Problem, Scope, describe, did_yo
 from initkit.core.redact import redact
 from initkit.core.retry import RetryPolicy
 from initkit.engine import document, kinds
+from initkit.engine.entries import Entry, unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
 _ENTRY_KEYS = ("name", "needs", "retry")
 _PLAN_KEYS = ("retry", "steps")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One step of a plan.
-
-    Attributes:
-        name: unique in the plan.
-        step: what to do.
-        needs: names of earlier steps without whose success it does not run.
-    """
-
-    name: str
-    step: Step
-    needs: tuple[str, ...] = ()
 
 
 class PlanError(UsageError):
@@ -72,10 +57,11 @@ def parse(text: str, source: str, environ: Mapping[str, str]) -> list[Entry]:
     except document.Unexpanded as unexpanded:
         whole = unexpanded.document
         problems += unexpanded.problems
-    unexpanded_paths = {problem.path for problem in problems}
+    unread = {whole.at(problem.path) for problem in problems}
     reader = _PlanReader(environ)
     entries = reader.plan(whole.value)
-    problems += [p for p in reader.problems if p.path not in unexpanded_paths]
+    # a value that could not be read is told once, not again as one of the wrong form
+    problems += [p for p in reader.problems if not any(repr(text) in p.message for text in unread)]
     if problems:
         raise PlanError(source, [(whole.line(p.path), p.path, p.message) for p in problems])
     return entries
@@ -175,31 +161,3 @@ class _PlanReader:
                 hint = did_you_mean(str(word), self._names)
                 self._wrong((*path, "needs", i), f"expected the name of an earlier step, got {describe(word)}{hint}")
         return tuple(str(word) for word in words)
-
-
-def unique(name: str, taken: Sequence[str]) -> str:
-    """`name`, or ``name-2`` and so on where it is taken."""
-    number, candidate = 1, name
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}-{number}"
-    return candidate
-
-
-def chain(parts: Sequence[Sequence[Entry]]) -> list[Entry]:
-    """Several plans one after another: what needs nothing in its own part needs all of the part before."""
-    entries: list[Entry] = []
-    before: tuple[str, ...] = ()
-    for part in parts:
-        renamed: dict[str, str] = {}
-        for entry in part:
-            renamed[entry.name] = unique(entry.name, [known.name for known in entries])
-            needs = tuple(renamed[name] for name in entry.needs) or before
-            entries.append(Entry(renamed[entry.name], entry.step, needs))
-        before = tuple(renamed.values())
-    return entries
-
-
-def single(step: Step) -> list[Entry]:
-    """The plan of one step, named after its kind."""
-    return [Entry(step.kind, step)]

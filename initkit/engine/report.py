@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TextIO
 
 from initkit.core.redact import redact
 from initkit.core.values import show_duration
@@ -26,8 +25,7 @@ HEARTBEAT = 10.0  # seconds between two lines that name what is still missing
 _NAMED = 10  # of what is missing, in one heartbeat
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Something that is worth a line.
 
     Attributes:
@@ -61,8 +59,7 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """Something that a step waits for."""
 
     step: str
@@ -213,8 +210,7 @@ class Reporter:
             self._results.close()
 
 
-@dataclass(frozen=True)
-class StepVoice:
+class StepVoice(NamedTuple):
     """One step's way to the reporter: the `Voice` of its context."""
 
     reporter: Reporter

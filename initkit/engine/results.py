@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from initkit.core.outcome import Facts, Outcome, Status
+from initkit.core.outcome import NO_FACTS, Facts, Outcome, Status
 from initkit.core.redact import redact
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ GOOD = (Status.OK, Status.CHANGED)
 _LOOKED = (Status.WOULD_CHANGE, Status.UNKNOWN)
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """How one step ended.
 
     Attributes:
@@ -43,7 +41,7 @@ class Result:
     detail: str = ""
     seconds: float = 0.0
     attempts: int = 0
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = NO_FACTS
     changes: tuple[str, ...] = ()
     exit_code: int = 0
     traceback: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from initkit.core.clock import Clock
     from initkit.core.stop import Stop
-    from initkit.engine.plan import Entry
+    from initkit.engine.entries import Entry
     from initkit.engine.report import Reporter
 
 
@@ -105,7 +104,7 @@ class Runner:
         spent = self._clock.now() - began
         result = results.of_outcome(entry.name, step.kind, outcome, seconds=spent, attempts=attempts.number)
         code = EXIT_WOULD_CHANGE if outcome.status is Status.WOULD_CHANGE else 0
-        return replace(result, changes=changes, exit_code=code)
+        return result._replace(changes=changes, exit_code=code)
 
     def _look(self, entry: Entry, attempts: Attempts) -> tuple[Outcome, tuple[str, ...]]:
         """``--check``: look once."""
@@ -153,6 +152,8 @@ class Runner:
         )
 
     def _bug(self, entry: Entry, error: Exception, spent: float) -> Result:
+        import traceback  # noqa: PLC0415 - only a bug needs it
+
         text = "".join(traceback.format_exception(error))
         detail = f"{type(error).__name__}: {error} (this is a bug in initkit or in a driver: please report it)"
         return Result(

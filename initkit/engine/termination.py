@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from initkit.core.redact import redact
 from initkit.engine.results import exit_code, word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from initkit.core.errors import InitkitError
     from initkit.engine.results import Result
@@ -21,17 +20,22 @@ LIMIT = 4096  # bytes: kubernetes.io, "Determine the Reason for Pod Failure"
 _CUTS = (1024, 512, 256, 128, 64)  # characters of a step's detail, until everything fits
 
 
+def _dump(value: Mapping[str, object]) -> str:
+    import json  # noqa: PLC0415 - most runs outside of a pod have nowhere to write it
+
+    return json.dumps(value, ensure_ascii=False)
+
+
 def refusal(error: InitkitError) -> str:
     """A JSON summary, of at most 4096 bytes, of why nothing was attempted."""
     for cut in (LIMIT // 2, *_CUTS):
-        text = json.dumps(
+        text = _dump(
             {
                 "initkit": __version__,
                 "exit_code": error.exit_code,
                 "status": "failed",
                 "message": _cut(redact(str(error)), cut),
-            },
-            ensure_ascii=False,
+            }
         )
         if _fits(text):
             return text
@@ -83,7 +87,12 @@ def _summary(results: Sequence[Result], kept: Sequence[Result], *, cut: int) -> 
     }
     if len(kept) < len(results):
         summary["steps_left_out"] = len(results) - len(kept)
-    return json.dumps(summary, ensure_ascii=False)
+    return _dump(summary)
+
+
+def is_wanted(path: str | None) -> bool:
+    """Whether anybody would read it: a path was given, or the kubelet has mounted its own."""
+    return path is not None or os.path.exists(DEFAULT_PATH)
 
 
 def write(path: str | None, text: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
 from importlib import import_module
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
 
 from initkit.core.assemble import VariantParser
 from initkit.core.options import did_you_mean
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """How often a scheme looks where nothing else is asked for, in seconds."""
 
     interval: float = 0.05
@@ -60,7 +58,8 @@ class Schemes:
 
     def names(self) -> Sequence[str]:
         """All file names, sorted."""
-        return sorted(found.name for found in iter_modules(schemes.__path__))
+        files = [name for place in schemes.__path__ for name in os.listdir(place)]
+        return sorted({name.split(".")[0] for name in files if re.fullmatch(r"[a-z]\w*\.pyc?", name)})
 
     def load(self, name: str) -> type[Declared] | None:
         """The dataclass of a scheme, by its file's name or by another of its `schemes`; None where there is none."""

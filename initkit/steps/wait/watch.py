@@ -9,8 +9,8 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from initkit.core.errors import InitkitError, TemporaryError, TimedOutError
 from initkit.core.outcome import Outcome
@@ -27,8 +27,7 @@ DEFAULTS = RetryPolicy(timeout=300.0, interval=0.05, max_interval=0.25, attempt_
 _OVERLAPPING = 4  # probes of one target at a time: one that never ends must not keep the next from being made
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What a probe came back with: the `detail` of a target that is ready, or an error."""
 
     place: int

@@ -49,7 +49,10 @@ class Tcp(Declared):
         """
         host, port = self.address
         try:
-            with socket.create_connection((host, port), timeout=max(0.001, context.attempt_timeout)):
+            # as bytes: for text the resolver loads the tables of international names, which plain ones never need
+            name = host.encode() if host.isascii() else host
+            timeout = max(0.001, context.attempt_timeout)
+            with socket.create_connection((name, port), timeout):  # type: ignore[arg-type] # getaddrinfo takes bytes
                 return "accepts connections"
         except socket.gaierror as error:
             cause = f"cannot resolve {host}: {(error.strerror or str(error)).lower()}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from initkit.cli.main import main
+import gc
+
+gc.disable()  # until the command line is read: looking for garbage while modules load takes a tenth of the start
+
+from initkit.cli.main import main  # noqa: E402 - see above
 
 if __name__ == "__main__":
     main()

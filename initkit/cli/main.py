@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -65,6 +66,7 @@ def _invoke(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list
         if chosen.check and command:
             raise UsageError(f"run {command[0]}", "--check looks only", "leave out one of the two")
         program = Program(chosen, environ)
+        gc.enable()  # see __main__
         code = _done(program, asked, environ)
         if code == 0 and command:
             termination.write(chosen.termination_log, "")

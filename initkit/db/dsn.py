@@ -101,6 +101,15 @@ class DatabaseOptions(Declared):
     url_env: Annotated[str | None, Opt("Environment variable that holds the database's URL.", "NAME")] = None
     url_file: Annotated[str | None, Opt("File that holds the database's URL, such as a mounted Secret.", "PATH")] = None
 
+    def prepare(self, environ: Mapping[str, str]) -> None:
+        """See that there is an address before anything is attempted; a file may still be on its way.
+
+        Raises:
+            UsageError: nothing says where the database is.
+        """
+        if self.url_file is None:
+            self.database(environ)
+
     def database(self, environ: Mapping[str, str]) -> Database:
         """The database: of ``--url``, ``--url-env``, ``--url-file``; else ``DATABASE_URL``; else libpq's ``PG*``.
 

@@ -125,9 +125,9 @@ def _cause(error: psycopg.Error) -> str:
         detail = error.diag.message_detail
         return f"{primary} ({detail})" if detail else primary
     # libpq: connection to server at "db" (10.0.0.7), port 5432 failed: FATAL:  the reason, and perhaps a line of advice
-    refused = re.findall(r" failed: (?:FATAL: *|ERROR: *)?(.+)", str(error))
+    refused = [line.rpartition(" failed: ")[2] for line in str(error).splitlines() if " failed: " in line]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (refused or lines or [type(error).__name__])[-1]
+    return re.sub(r"^[A-Z]+: +", "", (refused or lines or [type(error).__name__])[-1])
 
 
 def _refused(task: str, cause: str, done: str) -> InitkitError:

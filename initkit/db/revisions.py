@@ -1,0 +1,99 @@
+"""What is applied: the version table, read directly without writing; what there is to apply is the tools' business."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from initkit.db import postgres, sqlite
+
+if TYPE_CHECKING:
+    from initkit.core.step import Context
+    from initkit.db.dsn import Database
+
+Heads = tuple[str, ...]
+"""The revisions that a version table names, sorted; empty for a database that nothing was applied to."""
+
+
+@dataclass(frozen=True)
+class VersionTable:
+    """Where alembic writes down what is applied.
+
+    Attributes:
+        name: of the table.
+        schema: it lies in, or None for the first of the search path that has it.
+    """
+
+    name: str = "alembic_version"
+    schema: str | None = None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision as people know it.
+
+    Attributes:
+        id: what the version table says once it is applied.
+        message: the first line of its docstring; may be empty.
+        file: its file's name, without the folder.
+        down: the revisions that it builds upon or depends on.
+    """
+
+    id: str
+    message: str = ""
+    file: str = ""
+    down: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """``c3d4 add orders``."""
+        return f"{self.id} {self.message}".rstrip()
+
+
+def tips(revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
+    """Those that no other of them builds upon."""
+    below = {down for revision in revisions for down in revision.down}
+    return tuple(revision for revision in revisions if revision.id not in below)
+
+
+def recorded(database: Database, context: Context, table: VersionTable, *, task: str = "read the revisions") -> Heads:
+    """What the version table says; a table or SQLite file that is missing says nothing, and none is made.
+
+    Raises:
+        InitkitError: the database cannot be reached, or does not let us read.
+    """
+    if database.dialect == "sqlite":
+        return _in_sqlite(database.address, context, table, task)
+    with closing(postgres.connect(database, context, role="migrate", autocommit=True)) as connection:
+        return recorded_by(connection, context, table, task=task)
+
+
+def recorded_by(
+    connection: postgres.Connection, context: Context, table: VersionTable, *, task: str = "read the revisions"
+) -> Heads:
+    """What the version table says to a connection that is already there."""
+    from psycopg import sql  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    identifier = sql.Identifier(*([table.schema] if table.schema else []), table.name)
+    with postgres.cancelled_on_stop(connection, context, task):
+        found = connection.execute("select to_regclass(%s)", (identifier.as_string(connection),)).fetchone()
+        if not found or found[0] is None:
+            return ()
+        rows = connection.execute(sql.SQL("select version_num from {}").format(identifier)).fetchall()
+    return tuple(sorted(str(row[0]) for row in rows))
+
+
+def _in_sqlite(path: str, context: Context, table: VersionTable, task: str) -> Heads:
+    # an empty file is what a killed run may have left, and nothing can be read from it
+    if not os.path.exists(path) or not os.path.getsize(path):
+        return ()
+    quoted = table.name.replace('"', '""')
+    with (
+        closing(sqlite.connect(path, context, read_only=True)) as connection,
+        sqlite.interrupted_on_stop(connection, context, task),
+    ):
+        found = connection.execute("select 1 from sqlite_master where name = ?", (table.name,)).fetchone()
+        # the name is the user's own, from env.py, and an identifier cannot be a parameter
+        rows = connection.execute(f'select version_num from "{quoted}"').fetchall() if found else []  # noqa: S608
+    return tuple(sorted(str(row[0]) for row in rows))

@@ -1,0 +1,95 @@
+"""A database's address as SQLAlchemy reads it, on the drivers that are here; where it was found: see `db.dsn`."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from initkit.core.errors import UsageError
+from initkit.db import dsn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from initkit.db.dsn import Database
+
+PSYCOPG = "postgresql+psycopg"
+_HOST = re.compile(r"[\w.:-]+")
+_PLAIN = re.compile(r"[\w.-]+")
+_DIALECT = ("sqlalchemy.dialects.postgresql.psycopg", "PGDialect_psycopg")
+
+
+def sqlalchemy_url(database: Database, drivername: str = PSYCOPG) -> str:
+    """The URL for SQLAlchemy, its password included.
+
+    libpq takes more forms than SQLAlchemy (several hosts, ``key=value``, sockets as a host's name), so libpq takes it
+    apart, and all that has no place of its own in the URL goes into its query, which reaches libpq again.
+    """
+    from sqlalchemy import URL  # noqa: PLC0415 - only where alembic runs
+
+    if database.dialect == "sqlite":
+        return URL.create("sqlite", database=database.address).render_as_string(hide_password=False)
+    rest = _parameters(database)
+    userinfo = quote(rest.pop("user", ""), safe="")
+    if "password" in rest:
+        userinfo += ":" + quote(rest.pop("password"), safe="")
+    # whether a database's name is percent-decoded differs between versions of SQLAlchemy; the query always is
+    name = rest.pop("dbname") if _PLAIN.fullmatch(rest.get("dbname", "")) else ""
+    url = f"{drivername}://{userinfo}{'@' if userinfo else ''}{_place(rest)}{'/' if name or rest else ''}{name}"
+    return url + (f"?{urlencode(rest, quote_via=quote)}" if rest else "")
+
+
+def _place(rest: dict[str, str]) -> str:
+    """``host:port``, taken out of `rest`; nothing where several hosts or a socket must stay in the query."""
+    host, port = rest.get("host", ""), rest.get("port", "")
+    if not _HOST.fullmatch(host) or "," in port:
+        return ""
+    rest.pop("host")
+    rest.pop("port", None)
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+
+
+def _parameters(database: Database) -> dict[str, str]:
+    import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    try:
+        found: Mapping[str, Any] = conninfo_to_dict(database.address)
+    except psycopg.ProgrammingError as error:
+        cause = str(error).strip().splitlines()[0]
+        raise UsageError("read the database's address", f"{database.source}: {cause}", "mend it") from error
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def environment(database: Database, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that env.py runs in: ours, with ``DATABASE_URL`` for this database.
+
+    A ``DATABASE_URL`` that already says so stays as the user wrote it, because env.py may rewrite it in its own way.
+    ``PGAPPNAME`` is libpq's default for a session's application_name, which needs no change of the URL.
+    """
+    ours = dict(environ)
+    ours.setdefault("PGAPPNAME", "initkit/migrate")
+    given = environ.get("DATABASE_URL", "").strip()
+    if not given or not _is_same(given, database):
+        ours["DATABASE_URL"] = sqlalchemy_url(database, "postgresql")
+    return ours
+
+
+def _is_same(given: str, database: Database) -> bool:
+    try:
+        found = dsn.find(dsn.parse_dsn(given), database.source)
+    except (ValueError, UsageError):
+        return False
+    return found == database
+
+
+def register_dialects() -> None:
+    """Have SQLAlchemy take the names that people write for PostgreSQL, and run them all on psycopg 3."""
+    from sqlalchemy.dialects import registry  # noqa: PLC0415 - only where alembic runs
+
+    registry.register("postgres", *_DIALECT)  # a name that SQLAlchemy dropped in 1.4
+    if find_spec("psycopg2") is None:
+        for name in ("postgresql", "postgresql.psycopg2", "postgres.psycopg2"):
+            registry.register(name, *_DIALECT)

@@ -1,0 +1,73 @@
+"""A database's address as SQLAlchemy and env.py get it; libpq must read the same out of it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from initkit.core.errors import UsageError
+from initkit.db.dsn import Database, find
+from initkit.steps.migrate.address import environment, sqlalchemy_url
+
+
+def postgres(address: str) -> Database:
+    return find(address, "--url") if "://" in address else Database("postgres", address, "--url")
+
+
+def arguments(address: str) -> dict[str, object]:
+    dialect: Any = PGDialect_psycopg  # SQLAlchemy has no types for it
+    _, options = dialect().create_connect_args(make_url(sqlalchemy_url(postgres(address))))
+    return dict(options)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("postgres://u:p@db:5433/shop", {"user": "u", "password": "p", "host": "db", "port": 5433, "dbname": "shop"}),
+        ("postgresql+psycopg2://u@db/shop", {"user": "u", "host": "db", "dbname": "shop"}),
+        ("postgresql://u:p%25zz%3A%40@db/shop", {"user": "u", "password": "p%zz:@", "host": "db", "dbname": "shop"}),
+        ("host=db user=u password='a b%41'", {"user": "u", "password": "a b%41", "host": "db"}),
+        ("postgresql://u@[::1]:5/shop", {"user": "u", "host": "::1", "port": 5, "dbname": "shop"}),
+        ("postgresql:///shop?host=/run/pg&user=u", {"user": "u", "host": "/run/pg", "dbname": "shop"}),
+        ("postgresql://u@%2Frun%2Fpg/shop", {"user": "u", "host": "/run/pg", "dbname": "shop"}),
+        ("postgresql://a:1,b:2/shop", {"host": "a,b", "port": "1,2", "dbname": "shop"}),
+        ("postgresql://db/shop?sslmode=require", {"host": "db", "dbname": "shop", "sslmode": "require"}),
+        ("service=shop", {"service": "shop"}),
+        ("host=db port=7 dbname='a b%41/?'", {"host": "db", "port": 7, "dbname": "a b%41/?"}),
+        ("port=7 user='o@b:c'", {"port": "7", "user": "o@b:c"}),
+    ],
+)
+def test_what_libpq_understands_reaches_the_driver(address: str, expected: dict[str, object]) -> None:
+    found = arguments(address)
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_no_address_leaves_everything_to_libpqs_variables() -> None:
+    assert sqlalchemy_url(postgres("")) == "postgresql+psycopg://"
+
+
+def test_sqlite_keeps_its_path() -> None:
+    assert sqlalchemy_url(find("sqlite:////vol/x.db", "--url")) == "sqlite:////vol/x.db"
+    assert sqlalchemy_url(find("sqlite:///x.db", "--url")) == "sqlite:///x.db"
+
+
+def test_an_address_that_libpq_cannot_read_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="--url"):
+        sqlalchemy_url(postgres("postgresql://db/shop?nonsense=1"))
+
+
+def test_database_url_is_left_as_it_is_where_it_says_the_same() -> None:
+    given = {"DATABASE_URL": "postgres://u:p@db/shop"}
+    assert environment(postgres("postgresql://u:p@db/shop"), given)["DATABASE_URL"] == given["DATABASE_URL"]
+    assert environment(postgres("postgresql://u:p@other/shop"), given)["DATABASE_URL"] == "postgresql://u:p@other/shop"
+    assert environment(postgres("postgresql://u@db/shop"), {"DATABASE_URL": "mysql://x"})["DATABASE_URL"].startswith(
+        "p"
+    )
+
+
+def test_the_sessions_name_is_a_default_only() -> None:
+    assert environment(postgres(""), {})["PGAPPNAME"] == "initkit/migrate"
+    assert environment(postgres(""), {"PGAPPNAME": "mine"})["PGAPPNAME"] == "mine"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.options import Arg, Declared, Opt, Parser
@@ -91,7 +91,9 @@ class Http(Declared):
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                with session.get(self.url, timeout=timeout, allow_redirects=False, stream=True) as answer:
+                url, auth = _without_userinfo(self.url)
+                session.auth = auth  # type: ignore[assignment] # its types know no bytes, the library does
+                with session.get(url, timeout=timeout, allow_redirects=False, stream=True) as answer:
                     status = answer.status_code
         except requests.RequestException as error:
             raise self._unanswered(error) from error
@@ -116,6 +118,17 @@ class Http(Declared):
         if isinstance(error, requests.exceptions.Timeout):
             return TemporaryError(task, "no answer", "check that it is running and may be reached")
         return TemporaryError(task, _innermost(error), "check that it is running")
+
+
+def _without_userinfo(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
+    """The URL, and user and password apart: as UTF-8 (RFC 7617, section 2.1), which requests makes Latin-1 of."""
+    parts = urlsplit(url)
+    userinfo, at, netloc = parts.netloc.rpartition("@")
+    user, _, password = userinfo.partition(":")
+    return urlunsplit(parts._replace(netloc=netloc)), (
+        unquote_to_bytes(user),
+        unquote_to_bytes(password),
+    ) if at else None
 
 
 def _innermost(error: BaseException) -> str:

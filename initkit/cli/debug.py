@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from initkit.core.errors import UsageError
-from initkit.core.options import Declared, Opt
+from initkit.core.options import Declared, Opt, declared
 from initkit.core.values import Duration
 from initkit.engine import hold as holding
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Voice
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Hold(Declared):
     """Keep a container alive until the time is over, a file is touched, or it is stopped."""
 

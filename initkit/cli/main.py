@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
@@ -37,11 +36,10 @@ def main() -> NoReturn:
     _flush()
     if command and code == 0:
         code = _become(command)
-    if threading.active_count() > 1:
-        # something that could not be interrupted is still in a call: do not wait for it
-        _flush()
-        os._exit(code)
-    sys.exit(code)
+    _flush()
+    # Nothing is left to be cleaned up: what cannot be interrupted must not be waited for, and taking the interpreter
+    # apart takes as long as reading the command line.
+    os._exit(code)
 
 
 def _run(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list[str]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from initkit.core.errors import UsageError
-from initkit.core.options import Arg, Declared
+from initkit.core.options import Arg, Declared, declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from initkit.engine.entries import Entry
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Run(Declared):
     """Run the steps of a plan."""
 
@@ -46,7 +45,7 @@ class Run(Declared):
             raise UsageError(f"read {self.plan}", "it is not UTF-8", "save it as UTF-8") from error
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Schema(Declared):
     """Print the JSON Schema of a plan, for editors."""
 

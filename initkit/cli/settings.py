@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from initkit.core.options import Declared, Opt
+from initkit.core.options import Declared, Opt, declared
 from initkit.core.values import Duration
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Settings(Declared):
     """Options of the whole run; they may stand anywhere before ``--``."""
 

@@ -160,7 +160,8 @@ def assemble(
     tree = _tree(cls)
     problems += _unknown_keys(cls, given)
     arguments = {name: _field(cls, name, entry, given, fallback or {}, values) for name, entry in tree.items()}
-    missing = [o for o in options if o.required and _lookup(arguments, o.path) is _ABSENT and not _refused(problems, o)]
+    absent = [o for o in options if o.required and _lookup(arguments, o.path) is _ABSENT]
+    missing = [o for o in absent if o.path not in values.refused and not _refused(problems, o)]
     problems += [Problem((), f"{_spoken(option)} is missing") for option in missing]
     if problems:
         raise Invalid(problems)
@@ -184,6 +185,7 @@ class _Values:
     def __init__(self, scope: Scope, problems: list[Problem]) -> None:
         self.scope = scope
         self.problems = problems
+        self.refused: list[tuple[str, ...]] = []  # paths of options whose variables are no good
 
     def read(self, option: Option, sources: Sequence[Mapping[str, object]], path: Path) -> Any:  # noqa: ANN401
         for source in sources:
@@ -217,6 +219,7 @@ class _Values:
             values = tuple(option.parser.read(word, self.scope) for word in words)
         except ValueError as error:
             self.problems.append(Problem((), f"{error} (from the environment variable {name})"))
+            self.refused.append(option.path)
             return _ABSENT
         return values if option.many else values[0]
 

@@ -1,8 +1,5 @@
 """A step's options, declared once on its dataclass; the command line, plans, variables and schema all read them here.
 
-Records that carry no options are named tuples, here and elsewhere: a frozen dataclass takes four times as long to make,
-and two dozen of them would be a tenth of the time in which `wait` starts.
-
 Not here: how values become a dataclass (`core.assemble`), how an option looks on the command line (`cli.commands`).
 """
 
@@ -10,32 +7,67 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from inspect import get_annotations
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
+
+from initkit.core.record import Record
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Declared:
-    """Base of every frozen dataclass whose fields are options."""
+    """Base of every frozen dataclass whose fields are options; see `declared`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
-class Opt(NamedTuple):
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def declared(cls: type[T]) -> type[T]:
+    """Make a dataclass of options: frozen, by keyword only; compared and shown as `Declared` has it once for all.
+
+    A comparison and a representation of its own for each take as long to make as all the rest of it.
+    """
+    return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+
+
+class Opt(Record):
     """A field that is an option: ``--like-this`` on the command line, ``like-this`` in a plan."""
 
     help: str
     metavar: str = ""
 
 
-class Arg(NamedTuple):
+class Arg(Record):
     """A field that is a positional argument; in a plan also the kind's value when that is a scalar or a list."""
 
     help: str
     metavar: str
 
 
-class Scope(NamedTuple):
+class Scope(Record):
     """Where environment variables are looked up: under which prefix, and in what.
 
     Attributes:
@@ -125,7 +157,7 @@ class ChoiceParser(Parser):
         return text
 
 
-class Option(NamedTuple):
+class Option(Record):
     """One option as every surface sees it.
 
     Attributes:
@@ -157,7 +189,7 @@ class Option(NamedTuple):
         return " ".join(self.parser.show(value) for value in values)
 
 
-class Problem(NamedTuple):
+class Problem(Record):
     """One thing that is wrong: where, below the value that was read, and what."""
 
     path: Path
@@ -219,7 +251,10 @@ _HINTS: dict[type[Declared], dict[str, Any]] = {}
 
 def _hints(cls: type[Declared]) -> dict[str, Any]:
     if cls not in _HINTS:
-        _HINTS[cls] = get_type_hints(cls, include_extras=True)
+        # what typing.get_type_hints does besides takes longer than all the rest
+        _HINTS[cls] = {
+            name: hint for base in reversed(cls.__mro__) for name, hint in get_annotations(base, eval_str=True).items()
+        }
     return _HINTS[cls]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+
+from initkit.core.record import Record
 
 Facts = Mapping[str, object]
 """What a program may want to read of an outcome: names in snake_case, JSON values; times in seconds."""
@@ -25,14 +26,14 @@ class Status(StrEnum):
     STOPPED = "stopped"
 
 
-class Satisfied(NamedTuple):
+class Satisfied(Record):
     """`check` found nothing to do; `detail` says what is so."""
 
     detail: str = ""
     facts: Facts = NO_FACTS
 
 
-class Pending(NamedTuple):
+class Pending(Record):
     """`check` found something to do: `detail` in short, `changes` one by one, in the order of their making."""
 
     detail: str
@@ -43,7 +44,7 @@ class Pending(NamedTuple):
 Finding = Satisfied | Pending
 
 
-class Outcome(NamedTuple):
+class Outcome(Record):
     """What `apply` or `watch` has done."""
 
     status: Status

@@ -1,42 +1,60 @@
 """Nothing secret in anything that is printed: by the shape of the text, and by values known to be secret.
 
-Where secrets are read from is the concern of `core.secrets` and of whoever parses an address.
+How a known value may be written is the concern of `core.writings`; where secrets are read from that of `core.secrets`
+and of whoever parses an address.
+
+Every pattern takes linear time, for a text may be anything. Patterns are text here: `re` compiles them once there is
+something that they are about, and most runs never meet it.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 import threading
-from urllib.parse import unquote
 
 MASK = "***"
 _SHORTEST = 4  # characters: a shorter known value would blank out half of every sentence
+# values that a variable or option with a secret's name may have without being one: SERVICE_ACCOUNT_TOKEN=false
+_EVERYDAY = {"true", "false", "none", "null", "enabled", "disabled", "default", "required", "always", "never"}
 
-# words whose value is a secret, as a query parameter, a libpq keyword, a header or a variable's name
-_WORDS = (
-    r"pass(?:word|wd|phrase)?|pwd|[\w.-]*(?:password|passwd|passphrase|secret|token|credential|signature)s?|sslpassword"
-    r"|api[_-]?key|access[_-]?key|private[_-]?key"
+# names whose value is a secret: of a query parameter, a libpq keyword, a variable, a key in JSON
+_WORDS = ("pass", "pwd", "secret", "token", "credential", "signature", "key", "auth", "sig", "code", "cookie")
+_NAME = (
+    r"(?:[\w.-]*(?:password|passwd|passphrase|secret|token|credential|signature|(?:api|access|private)[_-]?key)s?"
+    r"|(?:[\w.-]*[._-])?(?:pass|pwd))"
 )
-_USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?P<userinfo>[^\s/?#]*)@", re.IGNORECASE)
-_SPACED_USERINFO = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s/?#:@]*:)(?P<password>[^\n]{1,200}?)@(?=[\w\[.-]+[:/?\s'\"]|[\w.-]+$)",
-    re.IGNORECASE,
+_MASKED = r"(?!\*\*\*)"  # what is masked stays as it is: text may pass here twice
+_USERINFO = r"://(?P<userinfo>[^\s/?#]*)@"
+# a raw space or slash in a password is wrong, and people write it; digits are rather a port
+_RAW_USERINFO = (
+    r"(?P<user>://[^\s/?#:@]*:)(?!\d{1,5}(?:[^\w@]|$))(?P<password>[^\n]{1,200}?)@(?=[\w\[.-]+[:/?\s'\"]|[\w.-]+$)"
 )
-_QUERY = re.compile(rf"(?P<name>[?&;](?:{_WORDS}|auth|sig|key|code)=)[^&;#\s'\"]*", re.IGNORECASE)
-_KEYWORD = re.compile(
-    rf"(?P<name>(?<![\w-])(?:{_WORDS})\s*=\s*)(?P<value>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;&)'\"]+)",
-    re.IGNORECASE,
+_QUERY = rf"(?i)(?P<name>[?&;](?:{_NAME}|auth|sig|key|code)=){_MASKED}[^&;#\s'\"]+"
+_QUOTED = (
+    r"'(?:[^'\\]|\\.|'')*+'|\"(?:[^\"\\]|\\.)*+\""  # closed
+    r"|\\+'[^'\n]*+'?|\\+\"[^\"\n]*+\"?"  # within something that is quoted itself
+    r"|['\"][^\n]*+"  # cut off
 )
-_HEADER = re.compile(
-    r"(?P<name>\b(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|digest|negotiate|token)\s+)?"
-    r"|\b(?:set-)?cookie['\"]?\s*:\s*|\bx-[\w-]*(?:token|key|secret|auth)[\w-]*['\"]?\s*:\s*['\"]?|\b(?:basic|bearer)\s+(?=\S{8}))"
-    r"(?P<value>[^\s'\",]+)",
-    re.IGNORECASE,
+_KEYWORD = rf"(?is)(?P<name>(?<![\w.-]){_NAME}[ \t]*=(?!=)[ \t]*){_MASKED}(?P<value>{_QUOTED}|\S+)"
+_ENTRY = rf"(?is)(?P<name>['\"]{_NAME}\\*['\"]\s*:\s*)(?P<quote>\\*['\"]){_MASKED}(?P<value>(?:(?!['\"])[^\\]|\\.)*+)"
+_HEADER = (
+    r"(?i)(?P<name>(?<![\w-])(?:"
+    r"(?:proxy-)?authorization\\*['\"]?\s*[:=]\s*\\*['\"]?(?:(?:basic|bearer|digest|negotiate|token)\s+)?"
+    r"|x-(?=[\w-]*(?:token|key|secret|auth))[\w-]*+\\*['\"]?\s*:\s*\\*['\"]?"
+    # alone they are also words: a credential has digits, padding, or capitals within
+    r"|(?:basic|bearer)\s+(?=\S{8})(?=\S*?(?:[\d=]|(?-i:[a-z][A-Z])))"
+    rf")){_MASKED}(?P<value>[^\s'\",\\]+)"
 )
-SECRET_NAME = re.compile(
-    r"pass(?:word|wd|phrase|file)?$|pwd$|secret|token|credential|api_?key|access_?key|private_?key", re.IGNORECASE
-)
+_DIGEST = rf"(?i)(?P<name>authorization\s*[:=]\s*digest\s+){_MASKED}(?:[\w-]+=(?:\"[^\"\n]*+\"|[^\s,\"]++),?[ \t]*)++"
+_COOKIE = rf"(?i)(?P<name>\b(?:set-)?cookie\\*['\"]?\s*:\s*\\*['\"]?){_MASKED}[^\s'\",;\\]+(?:;\s*[^\s'\",;\\]+)*+"
+_SECRET_WORDS = ("secret", "token", "credential", "password", "apikey", "accesskey", "privatekey")
+_SECRET_ENDINGS = ("pass", "passwd", "passphrase", "pwd")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable's name says that its value is secret; every variable is asked at every start."""
+    plain = name.lower().replace("_", "")
+    return plain.endswith(_SECRET_ENDINGS) or any(word in plain for word in _SECRET_WORDS)
 
 
 def redact(text: str) -> str:
@@ -44,23 +62,47 @@ def redact(text: str) -> str:
 
     Known values (`learn`) go in whatever way they are written: as they are, percent-encoded, escaped as JSON, Python,
     SQL or libpq do, in base64. Of the rest go: userinfo of URLs (RFC 3986, section 3.2.1; a user's name alone may
-    stay), query parameters, libpq's keywords and headers whose names say that they are secret.
+    stay), query parameters, libpq's keywords, entries of JSON and headers whose names say that they are secret.
     """
     text = KNOWN.mask(text)
-    if "://" in text:
-        text = _USERINFO.sub(_without_password, text)
-        text = _SPACED_USERINFO.sub(rf"\g<scheme>{MASK}@", text)
+    if "://" in text and "@" in text:
+        text = re.sub(_USERINFO, _without_password, text)
+        text = re.sub(_RAW_USERINFO, rf"\g<user>{MASK}@", text)
+    lowered = text.lower()
+    return _by_name(text) if any(word in lowered for word in _WORDS) else _without_header(text)
+
+
+def _by_name(text: str) -> str:
     if "=" in text:
-        text = _QUERY.sub(rf"\g<name>{MASK}", text)
-        text = _KEYWORD.sub(rf"\g<name>{MASK}", text)
-    return _HEADER.sub(rf"\g<name>{MASK}", text)
+        text = re.sub(_QUERY, rf"\g<name>{MASK}", text)
+        text = re.sub(_KEYWORD, _without_value, text)
+    if ":" in text:
+        text = re.sub(_ENTRY, rf"\g<name>\g<quote>{MASK}", text)
+        text = re.sub(_COOKIE, rf"\g<name>{MASK}", text)
+        text = re.sub(_DIGEST, rf"\g<name>{MASK}", text)
+    return _without_header(text)
+
+
+def _without_header(text: str) -> str:
+    lowered = text.lower()
+    if any(word in lowered for word in ("authorization", "x-", "basic", "bearer")):
+        text = re.sub(_HEADER, rf"\g<name>{MASK}", text)
+    return text
 
 
 def _without_password(match: re.Match[str]) -> str:
     user, colon, _ = match["userinfo"].partition(":")
     # a token often stands alone in the user's place: https://ghp_…@host
-    alone = not colon and match["scheme"].lower().startswith("http")
-    return f"{match['scheme']}{MASK if alone else user}{':' + MASK if colon else ''}@"
+    before = match.string[max(0, match.start() - 5) : match.start()].lower()
+    alone = not colon and before.endswith(("http", "https"))
+    return f"://{MASK if alone else user}{':' + MASK if colon else ''}@"
+
+
+def _without_value(match: re.Match[str]) -> str:
+    value = match["value"]
+    # what closes a sentence or a call is no part of a bare value
+    tail = "" if value[0] in "'\"\\" else value[len(value.rstrip("'\")],;")) :]
+    return match["name"] + MASK + tail
 
 
 class KnownSecrets:
@@ -69,14 +111,16 @@ class KnownSecrets:
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._base64: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     def learn(self, value: str) -> None:
         """Mask `value` from now on; also in its percent-decoded form. Very short values are left to the patterns."""
+        forms = {form for form in (value, _decoded(value)) if len(form) >= _SHORTEST and form.lower() not in _EVERYDAY}
         with self._lock:
-            for form in {value, unquote(value)}:
-                if len(form) >= _SHORTEST:
-                    self._values.add(form)
+            if forms <= self._values:
+                return
+            self._values |= forms
             self._pattern = None
 
     def forget(self) -> None:
@@ -87,62 +131,24 @@ class KnownSecrets:
 
     def mask(self, text: str) -> str:
         """`text` with every known value replaced."""
-        if not self._values:
-            return text
         with self._lock:
+            if not self._values:
+                return text
+            from initkit.core import writings  # noqa: PLC0415 - only where something is secret
+
             if self._pattern is None:
-                longest_first = sorted(self._values, key=len, reverse=True)
-                self._pattern = re.compile("|".join(_any_writing(value) for value in longest_first))
-            pattern = self._pattern
-        return pattern.sub(MASK, text)
+                self._pattern = writings.any_of(self._values)
+                self._base64 = frozenset().union(*map(writings.in_base64, self._values))
+            pattern, base64 = self._pattern, self._base64
+        return writings.mask_base64(pattern.sub(MASK, text), base64, MASK)
 
 
-def _any_writing(value: str) -> str:
-    """A pattern for `value` however it is escaped, or within base64."""
-    return "|".join(["".join(_any_character(c) for c in value), *_in_base64(value)])
+def _decoded(value: str) -> str:
+    if "%" not in value:
+        return value
+    from urllib.parse import unquote  # noqa: PLC0415 - 2 ms that few values need
 
-
-def _any_character(character: str) -> str:
-    octets = character.encode("utf-8", "surrogateescape")
-    code = ord(character)
-    forms = [
-        re.escape(character),
-        "".join(rf"%(?i:{octet:02x})" for octet in octets),
-        rf"\\+u(?i:{code:04x})" if code <= 0xFFFF else _surrogates(code),  # noqa: PLR2004 - the basic plane
-        rf"\\+U(?i:{code:08x})",
-        "".join(rf"\\+x(?i:{octet:02x})" for octet in octets),
-        "".join(rf"\\{octet:03o}" for octet in octets),
-    ]
-    if code <= 0xFF:  # noqa: PLR2004 - Latin-1
-        forms.append(rf"\\+x(?i:{code:02x})")
-    short = {"\n": r"\\n", "\t": r"\\t", "\r": r"\\r", " ": r"\+", "'": r"''", "\\": r"\\\\", "&": "&amp;"}.get(
-        character
-    )
-    if short:
-        forms.insert(0, short)
-    # a backslash may stand before it (JSON, libpq), doubled where the text was quoted twice
-    prefix = r"\\{0,3}" if not character.isalnum() else ""
-    return f"{prefix}(?:{'|'.join(dict.fromkeys(forms))})"
-
-
-def _surrogates(code: int) -> str:
-    high, low = divmod(code - 0x10000, 0x400)
-    return rf"\\+u(?i:{0xD800 + high:04x})\\+u(?i:{0xDC00 + low:04x})"
-
-
-def _in_base64(value: str) -> list[str]:
-    """What `value` looks like inside base64, at each of the three alignments; the characters it shares are left out."""
-    octets = value.encode("utf-8", "surrogateescape")
-    found = []
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + octets).decode().rstrip("=")
-        start = (0, 2, 3)[shift]
-        whole_bits = (shift + len(octets)) * 8 // 6
-        middle = encoded[start:whole_bits]
-        if len(middle) >= _SHORTEST:
-            escaped = re.escape(middle).replace(r"\+", r"(?:\+|-)").replace("/", "[/_]")
-            found.append(rf"[A-Za-z0-9+/_-]*{escaped}[A-Za-z0-9+/_=-]*")
-    return found
+    return unquote(value)
 
 
 KNOWN = KnownSecrets()

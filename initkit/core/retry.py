@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError, TimedOutError
-from initkit.core.options import Declared, Opt
+from initkit.core.options import Declared, Opt, declared
+from initkit.core.record import Record
 from initkit.core.values import Count, Duration, Share, show_duration
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SUSPECT_ANSWERS = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class RetryPolicy(Declared):
     """How often, how long and how patiently a step tries."""
 
@@ -61,7 +61,7 @@ class RetryPolicy(Declared):
 _DOUBLINGS = 64  # beyond this any interval has long reached its maximum, and a float may overflow
 
 
-class Verdict(NamedTuple):
+class Verdict(Record):
     """What follows a failed attempt: a pause in seconds, or the error that it all ends with."""
 
     pause: float = 0.0

@@ -6,13 +6,21 @@ from typing import Any
 
 from initkit.core.options import Declared, groups_of, kebab, options_of, summary
 
+_REFERENCE = {"type": "string", "pattern": r"\$\{[^{}]+\}"}
+
+
+def _or_reference(schema: dict[str, Any]) -> dict[str, Any]:
+    """A value's schema, or text with a ``${NAME}`` in it: only the run knows what that comes to."""
+    takes_any_text = "string" in schema.get("type", ()) and "pattern" not in schema
+    return dict(schema) if takes_any_text else {"anyOf": [schema, _REFERENCE]}
+
 
 def json_schema(cls: type[Declared]) -> dict[str, Any]:
     """The JSON Schema of a mapping of all options of `cls`."""
     properties: dict[str, Any] = {}
     groups = groups_of(cls)
     for option in options_of(cls):
-        one = option.parser.json_schema()
+        one = _or_reference(option.parser.json_schema())
         if option.many:
             one = {"anyOf": [one, {"type": "array", "items": one}]}
         one["description"] = option.help
@@ -40,6 +48,6 @@ def node_schema(cls: type[Declared]) -> dict[str, Any]:
     forms = [json_schema(cls)]
     positional = [option for option in options_of(cls) if option.positional]
     if positional:
-        items = [option.parser.json_schema() for option in positional]
+        items = [_or_reference(option.parser.json_schema()) for option in positional]
         forms += [{"type": "array", "items": {"anyOf": items}}, items[0]]
     return {"anyOf": forms, "description": summary(cls)}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from initkit.core.redact import SECRET_NAME, learn
+from initkit.core.redact import is_secret_name, learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_REFERENCE = re.compile(r"\$(?:\$|\{(?P<body>[^{}]*)\}?)")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE = r"\$(?:\$|\{(?P<body>[^{}]*)\}?)"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_PLACE_NAME = r"(?i)(?:FILE|PATH|DIR|FOLDER|MOUNT|ROOT|VOLUME|SOCKET)S?$"
 
 
 def read_text(path: str) -> str:
@@ -36,7 +36,7 @@ def expand(text: str, environ: Mapping[str, str], *, read: Callable[[str], str] 
     Raises:
         ValueError: a name is unset, a file cannot be read, or a reference is not closed.
     """
-    return _REFERENCE.sub(lambda match: _value(match, environ, read), text)
+    return re.sub(_REFERENCE, lambda match: _value(match, environ, read), text)
 
 
 def _value(match: re.Match[str], environ: Mapping[str, str], read: Callable[[str], str]) -> str:
@@ -44,11 +44,12 @@ def _value(match: re.Match[str], environ: Mapping[str, str], read: Callable[[str
         return "$"
     body = match["body"]
     if not match[0].endswith("}"):
-        raise ValueError(f"expected ${{NAME}} or ${{file:PATH}}, got {match[0]!r} without its closing brace")
+        # what follows may be the rest of a password
+        raise ValueError("expected ${NAME} or ${file:PATH}, got ${ without its closing brace; write $$ for a plain $")
     if body.startswith("file:"):
         return _from_file(body.removeprefix("file:"), read)
     name, has_default, default = body.partition(":-")
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError(
             f"expected ${{NAME}}, ${{NAME:-default}} or ${{file:PATH}}, got {match[0]!r}; write $$ for a plain $"
         )
@@ -75,21 +76,25 @@ def _from_file(path: str, read: Callable[[str], str]) -> str:
 
 def learn_variable(name: str, value: str) -> None:
     """Mask a variable's value where its name says that it is secret, and the password of any URL in it."""
-    if SECRET_NAME.search(name) and "://" not in value and value[:1] != "/":
+    if is_secret_name(name) and "://" not in value and not (value[:1] == "/" and re.search(_PLACE_NAME, name)):
         learn(value)
     learn_url(value)
 
 
 def learn_url(value: str) -> None:
     """Mask the password of a URL, unless it is a word that the URL shows elsewhere anyway (``postgres:postgres@``)."""
-    if "://" not in value or "@" not in value:
+    if "@" not in value or "://" not in value:
         return
     scheme, _, rest = value.partition("://")
-    userinfo, _, after = rest.rpartition("@")
-    user, _, password = userinfo.partition(":")
-    shown = {user, scheme, *re.split(r"[:/?#@]", after)}
-    if password and password not in shown:
-        learn(password)
+    # RFC 3986, section 3.2, ends the authority there; people also write such passwords as they are
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    for text in dict.fromkeys((authority, rest)):
+        userinfo, _, after = text.rpartition("@")
+        user, _, password = userinfo.partition(":")
+        is_port = "@" not in authority and authority.partition(":")[2].isdigit()
+        shown = {user, scheme, *re.split(r"[:/?#@]", after)}
+        if password and password not in shown and not is_port:
+            learn(password)
 
 
 def learn_environment(environ: Mapping[str, str]) -> None:
@@ -97,9 +102,3 @@ def learn_environment(environ: Mapping[str, str]) -> None:
     for name, value in environ.items():
         if value:
             learn_variable(name, value)
-
-
-def host_of(url: str) -> str:
-    """``host:port`` of a URL, for messages; never its userinfo."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2]

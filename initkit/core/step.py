@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from initkit.core.outcome import Finding, Outcome
     from initkit.core.retry import RetryPolicy
     from initkit.core.stop import Stop
+
+from initkit.core.record import Record
 
 
 class Voice(Protocol):
@@ -39,8 +41,7 @@ class Voice(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Record):
     """What a step may use besides its own options.
 
     Attributes:
@@ -55,7 +56,7 @@ class Context:
     clock: Clock
     stop: Stop
     voice: Voice
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = MappingProxyType({})
     deadline: float = math.inf
     attempt_timeout: float = 10.0
 

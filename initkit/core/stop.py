@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from initkit.core.errors import Stopped
@@ -34,7 +34,7 @@ class Stop:
         with self._lock:
             callbacks = list(self._callbacks)
         for callback in callbacks:
-            threading.Thread(target=callback, daemon=True, name="stop").start()
+            threading.Thread(target=_call, args=(callback,), daemon=True, name="stop").start()
 
     def check(self) -> None:
         """Raise `Stopped` if the end was asked for."""
@@ -57,7 +57,7 @@ class Stop:
             self._callbacks.append(callback)
         try:
             if self.signum is not None:
-                callback()
+                _call(callback)
             yield
         finally:
             with self._lock:
@@ -79,3 +79,9 @@ class Stop:
     def has_work_in_flight(self) -> bool:
         """Whether something is under way that should be left whole."""
         return self._in_flight > 0
+
+
+def _call(callback: Callable[[], object]) -> None:
+    # what it was to unblock may have ended meanwhile, and with it a connection that it would use
+    with suppress(Exception):
+        callback()

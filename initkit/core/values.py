@@ -6,10 +6,11 @@ import re
 from typing import Annotated, NamedTuple
 
 from initkit.core.options import Parser
+from initkit.core.redact import MASK
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
+_NUMBER = r"\d+(?:\.\d+)?"
 _LONGEST = 10 * 365 * 86400.0  # seconds: what a timer of the system can certainly hold
 
 
@@ -20,10 +21,10 @@ def parse_duration(text: str) -> float:
         ValueError: it is no duration, or one longer than ten years.
     """
     stripped = text.strip()
-    if _NUMBER.fullmatch(stripped):
+    if re.fullmatch(_NUMBER, stripped):
         seconds = float(stripped)
     else:
-        parts = _PART.findall(stripped)
+        parts = re.findall(_PART, stripped)
         if not parts or "".join(number + unit for number, unit in parts) != stripped:
             raise ValueError(f"expected a duration such as 250ms, 30s or 1h30m, got {text!r}")
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -83,7 +84,8 @@ class HostPort(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/@\[\]?#]+)):(\d{1,5})")
+_HOST_PORT = r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s\x00-\x20\x7f:/@\[\]?#]+)):([0-9]{1,5})"
+_LONGEST_LABEL = 63  # RFC 1035, section 2.3.4
 
 
 def parse_host_port(text: str) -> HostPort:
@@ -92,13 +94,17 @@ def parse_host_port(text: str) -> HostPort:
     Raises:
         ValueError: it has another form, or the port is not from 1 to 65535.
     """
-    match = _HOST_PORT.fullmatch(text.strip())
+    match = re.fullmatch(_HOST_PORT, text.strip())
     if not match:
-        raise ValueError(f"expected host:port, got {text!r}")
+        user, at, host = text.rpartition("@")
+        raise ValueError(f"expected host:port, got {(MASK if user else '') + at + host!r}")
     port = int(match[3])
     if not 1 <= port <= 65535:  # noqa: PLR2004 - the 16 bits of RFC 9293
         raise ValueError(f"expected a port from 1 to 65535, got {match[3]}")
-    return HostPort(match[1] or match[2], port)
+    host = match[1] or match[2]
+    if not all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        raise ValueError(f"expected a host's name of parts of 1 to 63 characters, got {host!r}")
+    return HostPort(host, port)
 
 
 Duration = Annotated[

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from initkit.core.errors import UsageError
-from initkit.core.options import Declared, Opt, Parser, did_you_mean
+from initkit.core.options import Declared, Opt, Parser, declared, did_you_mean
 from initkit.core.redact import learn, redact
 from initkit.core.secrets import learn_url, read_text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SCHEMES = {"postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite"}
 _KEY_VALUE = re.compile(r"\s*\w+\s*=")
-_PASSWORD_KEYWORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))")
+_PASSWORD_KEYWORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s\\]|\\.)+))", re.DOTALL)
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGUSER", "PGPORT")
 
 
@@ -44,7 +44,9 @@ def learn_dsn(text: str) -> None:
     """Mask the passwords of an address in all output from then on."""
     learn_url(text)
     for quoted, bare in _PASSWORD_KEYWORD.findall(text):
-        learn(re.sub(r"\\(.)", r"\1", quoted) if quoted else bare)
+        for written in (quoted, bare):
+            learn(written)
+            learn(re.sub(r"(?s)\\(.)", r"\1", written))
     for value in re.findall(r"[?&](?:ssl)?password=([^&#]*)", text):
         learn(value)
 
@@ -93,7 +95,7 @@ def find(dsn: str, source: str) -> Database:
     return Database("postgres", dsn, source)
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class DatabaseOptions(Declared):
     """How a step finds its database; secrets need not stand in argv."""
 

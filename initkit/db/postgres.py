@@ -60,11 +60,16 @@ def _parameters(database: Database) -> dict[str, Any]:
     import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
+    advice = "in a URL's password write / as %2F, @ as %40, % as %25; quote a value that has spaces"
     try:
-        return dict(conninfo_to_dict(database.address))
+        found = dict(conninfo_to_dict(database.address))
     except psycopg.ProgrammingError as error:
-        cause = str(error).strip().splitlines()[0]
-        raise UsageError("read the database's address", f"{database.source}: {cause}", "mend it") from error
+        # libpq quotes what it stumbles over, which may be a part of a password
+        cause = re.sub(r'"[^"]{2,}"', "a part of it", str(error).strip().splitlines()[0])
+        raise UsageError("read the database's address", f"{database.source}: {cause}", advice) from error
+    if not re.fullmatch(r"[0-9,]*", str(found.get("port") or "")):
+        raise UsageError("read the database's address", f"{database.source}: its port is no number", advice)
+    return found
 
 
 def connect(database: Database, context: Context, *, role: str, **options: Any) -> Connection:  # noqa: ANN401 - psycopg's

@@ -30,6 +30,7 @@ def connect(path: str, context: Context, *, read_only: bool = False) -> sqlite3.
     import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
 
     mode = "ro" if read_only else "rwc"
+    connection = None
     try:
         connection = sqlite3.connect(
             f"file:{quote(path)}?mode={mode}",
@@ -41,6 +42,8 @@ def connect(path: str, context: Context, *, read_only: bool = False) -> sqlite3.
         connection.execute("pragma foreign_keys = on")
         connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
         raise classify(error, f"open {path}") from error
     return connection
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import yaml
 
 Value = str | None | list["Value"] | dict[str, "Value"]
+_TOO_DEEP = "expected a plan, got values within values without end"
 _MOST_VALUES = 100_000  # a plan of aliases to aliases would otherwise fill the memory
 
 
@@ -61,11 +62,31 @@ def read(text: str) -> Document:
         raise Invalid([Problem((line,), f"expected YAML, got {error.problem or error.context}")]) from error
     except yaml.YAMLError as error:
         raise Invalid([Problem((1,), f"expected YAML, got {' '.join(str(error).split())}")]) from error
+    except (ValueError, OverflowError) as error:  # PyYAML lets these through: "\U00110000"
+        raise Invalid([Problem((1,), "expected YAML, got a character or version that there is not")]) from error
+    except RecursionError as error:
+        raise Invalid([Problem((1,), _TOO_DEEP)]) from error
+    return _read(root)
+
+
+def _read(root: yaml.Node | None) -> Document:
     reader = _Reader()
-    document = Document(reader.value(root, ()) if root else None, reader.lines)
+    try:
+        document = Document(reader.value(root, ()) if root else None, reader.lines)
+    except RecursionError as error:
+        raise Invalid([Problem((1,), _TOO_DEEP)]) from error
     if reader.problems:
         raise Invalid(reader.problems)
     return document
+
+
+def _whole_characters(text: str) -> str:
+    """`text` with the halves of characters joined, as JSON writes those beyond the basic plane.
+
+    Raises:
+        UnicodeDecodeError: one stands alone, which no file's name, variable or log can hold.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 class _Reader:
@@ -78,8 +99,8 @@ class _Reader:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
         if id(node) in self._open or len(self.lines) > _MOST_VALUES:
-            self.problems.append(Problem((line,), "expected a finite plan, got aliases without end"))
-            return None
+            problem = Problem((line,), "expected a finite plan, got aliases without end")
+            raise Invalid([*self.problems, problem])
         self._open.append(id(node))
         value = self._content(node, path)
         self._open.pop()
@@ -94,12 +115,24 @@ class _Reader:
             return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
         if node.tag == "tag:yaml.org,2002:null" and not cast("yaml.ScalarNode", node).style:
             return None
-        return str(node.value)
+        return self._text(node)
+
+    def _text(self, node: yaml.Node) -> str:
+        try:
+            return _whole_characters(str(node.value))
+        except UnicodeDecodeError:
+            line = node.start_mark.line + 1
+            self.problems.append(Problem((line,), "expected text, got half a character (a surrogate)"))
+            return ""
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> Value:
         found: dict[str, Value] = {}
         for key, item in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            if not isinstance(key.value, str):
+                self.problems.append(Problem((line,), "expected a word as key, got a mapping or a list"))
+                continue
+            name = self._text(key)
             if name in found:
                 self.problems.append(
                     Problem((line,), f"{name!r} stands twice, first in line {self.lines[*path, name]}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from initkit.core.step import Step
 
+from initkit.core.record import Record
 
-class Entry(NamedTuple):
+
+class Entry(Record):
     """One step of a plan.
 
     Attributes:

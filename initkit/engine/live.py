@@ -62,7 +62,8 @@ class LiveSink:
         from rich.console import Console  # noqa: PLC0415 - only on a terminal, and only once something is missing
         from rich.live import Live  # noqa: PLC0415
 
-        console = Console(file=self._stream, force_terminal=True)
+        # a host may be called :key:, which is no picture of one
+        console = Console(file=self._stream, force_terminal=True, emoji=False)
         self._live = Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         self._live.start()
 

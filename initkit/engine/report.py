@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
-from initkit.core.redact import redact
+from initkit.core.record import Record
 from initkit.core.values import show_duration
-from initkit.engine.results import EXIT_WOULD_CHANGE, exit_code, redact_json
+from initkit.engine.results import EXIT_WOULD_CHANGE, exit_code, printable, redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ HEARTBEAT = 10.0  # seconds between two lines that name what is still missing
 _NAMED = 10  # of what is missing, in one heartbeat
 
 
-class Event(NamedTuple):
+class Event(Record):
     """Something that is worth a line.
 
     Attributes:
@@ -59,7 +59,7 @@ class Sink(Protocol):
         ...
 
 
-class Missing(NamedTuple):
+class Missing(Record):
     """Something that a step waits for."""
 
     step: str
@@ -97,7 +97,7 @@ class Reporter:
         if LEVELS.index(level) < self._level:
             return
         clean = {key: redact_json(value) for key, value in (facts or {}).items()}
-        event = Event(level, name, step, redact(text), clean, self._clock.wall())
+        event = Event(level, name, step, printable(text), clean, self._clock.wall())
         with self._lock:
             (sink or self._sink).write(event)
 
@@ -210,7 +210,7 @@ class Reporter:
             self._results.close()
 
 
-class StepVoice(NamedTuple):
+class StepVoice(Record):
     """One step's way to the reporter: the `Voice` of its context."""
 
     reporter: Reporter
@@ -281,7 +281,9 @@ class JsonSink:
         if event.step:
             line["step"] = event.step
         text = event.text if event.name != "summary" else " ".join(event.text.split())
-        self._stream.write(json.dumps(line | {"message": text} | event.facts, ensure_ascii=False) + "\n")
+        line["message"] = text
+        facts = {key: value for key, value in event.facts.items() if key not in line}
+        self._stream.write(json.dumps(line | facts, ensure_ascii=False) + "\n")
         self._stream.flush()
 
     def update(self, missing: Sequence[Missing]) -> None:

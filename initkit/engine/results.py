@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from initkit.core.outcome import NO_FACTS, Facts, Outcome, Status
+from initkit.core.record import Record
 from initkit.core.redact import redact
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ GOOD = (Status.OK, Status.CHANGED)
 _LOOKED = (Status.WOULD_CHANGE, Status.UNKNOWN)
 
 
-class Result(NamedTuple):
+class Result(Record):
     """How one step ended.
 
     Attributes:
@@ -64,12 +66,19 @@ class Result(NamedTuple):
 def redact_json(value: object) -> object:
     """A JSON value with every text in it redacted; what JSON does not know becomes text."""
     if isinstance(value, Mapping):
-        return {redact(str(key)): redact_json(item) for key, item in value.items()}
+        return {printable(str(key)): redact_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no infinity
     if value is None or isinstance(value, bool | int | float):
         return value
-    return redact(str(value))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """`text` redacted, and such as UTF-8 can hold: names of files may have octets that are none, here surrogates."""
+    return redact(text).encode("utf-8", "backslashreplace").decode()
 
 
 def of_outcome(name: str, kind: str, outcome: Outcome, *, seconds: float, attempts: int) -> Result:
@@ -85,9 +94,11 @@ def of_error(name: str, kind: str, error: InitkitError, *, seconds: float, attem
 
 
 def exit_code(results: Sequence[Result]) -> int:
-    """The exit code of a run: of the first step that has one, except that a signal goes before everything."""
+    """The exit code of a run: a signal's before all, then that of the first failure, then 3 for what would change."""
     codes = [result.exit_code for result in results if result.exit_code]
-    return next((code for code in codes if code > EXIT_SIGNAL), codes[0] if codes else 0)
+    signals = [code for code in codes if code > EXIT_SIGNAL]
+    failures = [code for code in codes if code != EXIT_WOULD_CHANGE]
+    return next(iter([*signals, *failures, *codes]), 0)
 
 
 def word(results: Sequence[Result]) -> str:

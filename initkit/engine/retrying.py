@@ -35,7 +35,7 @@ def persist(
     def pause_after(error: InitkitError) -> float:
         verdict = attempts.judge(error)
         if verdict.error is not None:
-            raise verdict.error from error
+            raise verdict.error  # its cause is known already
         on_failure(error)
         return verdict.pause
 

@@ -104,7 +104,7 @@ class Runner:
         spent = self._clock.now() - began
         result = results.of_outcome(entry.name, step.kind, outcome, seconds=spent, attempts=attempts.number)
         code = EXIT_WOULD_CHANGE if outcome.status is Status.WOULD_CHANGE else 0
-        return result._replace(changes=changes, exit_code=code)
+        return result.but(changes=changes, exit_code=code)
 
     def _look(self, entry: Entry, attempts: Attempts) -> tuple[Outcome, tuple[str, ...]]:
         """``--check``: look once."""

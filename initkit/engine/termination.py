@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from initkit import __version__
-from initkit.core.redact import redact
-from initkit.engine.results import exit_code, word
+from initkit.engine.results import exit_code, printable, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/dev/termination-log"
 LIMIT = 4096  # bytes: kubernetes.io, "Determine the Reason for Pod Failure"
 _CUTS = (1024, 512, 256, 128, 64)  # characters of a step's detail, until everything fits
+_LONGEST_NAME = 63  # characters: of a name in Kubernetes
 
 
 def _dump(value: Mapping[str, object]) -> str:
@@ -34,7 +34,7 @@ def refusal(error: InitkitError) -> str:
                 "initkit": __version__,
                 "exit_code": error.exit_code,
                 "status": "failed",
-                "message": _cut(redact(str(error)), cut),
+                "message": _cut(printable(str(error)), cut),
             }
         )
         if _fits(text):
@@ -74,6 +74,8 @@ def _summary(results: Sequence[Result], kept: Sequence[Result], *, cut: int) -> 
         entry = result.as_json()
         entry.pop("facts", None)
         entry.pop("changes", None)
+        for key in ("name", "kind"):
+            entry[key] = _cut(str(entry.get(key, "")), _LONGEST_NAME)
         detail = str(entry.get("detail", ""))
         # what went well may be cut harder
         limit = cut if result.exit_code else cut // 4

@@ -126,7 +126,7 @@ def test_a_bad_value_is_told_alike_by_the_plan_and_the_environment(name: str, op
     else:
         return  # any text will do
     given: dict[str, object] = {option.key: [bad] if option.many else bad}
-    nested = {option.path[0]: given} if len(option.path) > 1 else given
+    nested: dict[str, object] = {option.path[0]: given} if len(option.path) > 1 else given
     assert expected in _complaints(cls, nested, Scope())
     variable = Scope(name).variable(option.key)
     text = f"'{bad}'" if option.many else bad
@@ -199,12 +199,12 @@ import os
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 from initkit.core.errors import TemporaryError
-from initkit.core.options import Arg, Declared, Opt, Parser
+from initkit.core.options import Arg, Declared, Opt, Parser, declared
 from initkit.steps.wait.target import Pace
 
 Path = Annotated[str, Parser("PATH", lambda text: text.partition(":")[2] or text)]
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Moon(Declared):
     """A moon that has risen."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from initkit.core.options import Arg, Declared, Opt
+from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.outcome import Finding, Outcome, Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.core.values import Count
@@ -31,7 +30,7 @@ _SHA1_DIGITS = 40
 _PATIENCE = RetryPolicy(timeout=600, max_interval=30, attempt_timeout=60)
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Git(Declared):
     """Publish a repository's content in a folder: all of it at once, through a link."""
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.errors import InitkitError
-from initkit.core.options import Arg, Opt, Parser
+from initkit.core.options import Arg, Opt, Parser, declared
 from initkit.core.outcome import Outcome, Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.db.dsn import DatabaseOptions
@@ -37,7 +36,7 @@ def parse_revision(text: str) -> str:
 RevisionName = Annotated[str, Parser("REVISION", parse_revision)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Migrate(DatabaseOptions):
     """Bring a database's schema to its newest revision, once, whoever else tries at the same time.
 

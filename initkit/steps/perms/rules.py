@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from initkit.core.assemble import MappingParser
-from initkit.core.options import Declared, Opt
+from initkit.core.options import Declared, Opt, declared
 from initkit.steps.perms.glob import Glob, compiled, parse_glob
 from initkit.steps.perms.identity import Group, Owner, UserAndGroup, group_id, user_id
 from initkit.steps.perms.mode import FileMode, Mode, parse_mode
@@ -31,7 +30,7 @@ def refuse_nonsense(owner: Owner | None, group: str | None, file_mode: Mode | No
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Rule(Declared):
     """What the entries that match a pattern are to have."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from initkit.core.options import Arg, Declared, Opt
+from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.outcome import Outcome, Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.steps.perms.causes import shown
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _RETRY = RetryPolicy(timeout=60.0, suspect_for=10.0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Perms(Declared):
     """Set owners, groups and modes of files and folders; touch only what differs, follow no link.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from initkit.core.errors import SuspectError
-from initkit.core.options import Arg, Opt, did_you_mean
+from initkit.core.options import Arg, Opt, declared, did_you_mean
 from initkit.core.outcome import Finding, Outcome, Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.db.dsn import DatabaseOptions
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _COUNTED = 8 << 20  # bytes: the rows of a larger file are not counted beforehand, or a look would cost what a load does
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Seed(DatabaseOptions):
     """Load CSV and NDJSON files into the tables that they are named after, once or by key."""
 

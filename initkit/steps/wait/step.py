@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from initkit.core.options import Arg, Declared, Opt
+from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.steps.wait import watch
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Wait(Declared):
     """Wait until all targets are ready, side by side: HOST:PORT or a URL each.
 

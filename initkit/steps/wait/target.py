@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast, runtime_checkable
 
 from initkit.core.assemble import VariantParser
 from initkit.core.options import did_you_mean
+from initkit.core.record import Record
+from initkit.core.redact import MASK
 from initkit.steps.wait import schemes
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
 
 
-class Pace(NamedTuple):
+class Pace(Record):
     """How often a scheme looks where nothing else is asked for, in seconds."""
 
     interval: float = 0.05
@@ -63,14 +65,10 @@ class Schemes:
 
     def load(self, name: str) -> type[Declared] | None:
         """The dataclass of a scheme, by its file's name or by another of its `schemes`; None where there is none."""
-        if not name.isidentifier():
-            return None
-        try:
+        names = self.names()
+        if name in names:
             return _module(name)
-        except ModuleNotFoundError as error:
-            if error.name != f"{schemes.__name__}.{name}":
-                raise
-        everything = [_module(known) for known in self.names()]
+        everything = [_module(known) for known in names]
         return next((cls for cls in everything if name in cast("Any", cls).schemes), None)
 
     def words(self) -> list[str]:
@@ -98,7 +96,8 @@ def scheme_of(text: str) -> str:
         return "tcp"
     match = _SCHEME.match(text)
     if not match:
-        raise ValueError(f"expected HOST:PORT or a URL, got {text!r}{_bare_name(text)}")
+        user, at, rest = text.rpartition("@")
+        raise ValueError(f"expected HOST:PORT or a URL, got {(MASK if user else '') + at + rest!r}{_bare_name(text)}")
     scheme = match[1].lower()
     if SCHEMES.load(scheme) is None:
         words = SCHEMES.words()

@@ -10,10 +10,11 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from initkit.core.errors import InitkitError, TemporaryError, TimedOutError
 from initkit.core.outcome import Outcome
+from initkit.core.record import Record
 from initkit.core.retry import Attempts, RetryPolicy
 from initkit.core.values import show_duration
 
@@ -27,7 +28,7 @@ DEFAULTS = RetryPolicy(timeout=300.0, interval=0.05, max_interval=0.25, attempt_
 _OVERLAPPING = 4  # probes of one target at a time: one that never ends must not keep the next from being made
 
 
-class _Answer(NamedTuple):
+class _Answer(Record):
     """What a probe came back with: the `detail` of a target that is ready, or an error."""
 
     place: int
@@ -51,8 +52,16 @@ class _Watched:
         self.error: InitkitError | None = None
 
     @property
-    def waiting(self) -> bool:
-        return not self.ready and self.error is None
+    def is_crowded(self) -> bool:
+        """Whether only the end of a probe makes room for another."""
+        return self.under_way >= _OVERLAPPING
+
+    @property
+    def wakes_at(self) -> float:
+        """When there is something to do about it, unless an answer comes before."""
+        if self.serial:
+            return self.ends_at
+        return math.inf if self.ready or self.is_crowded else self.next_at
 
     @property
     def why(self) -> str:
@@ -168,7 +177,9 @@ class Watch:
     def _launch_due(self) -> None:
         now = self._clock.now()
         for watched in self._all:
-            if watched.ready or watched.serial or watched.under_way >= _OVERLAPPING or now < watched.next_at:
+            if watched.ready or watched.serial or now < watched.next_at:
+                continue
+            if watched.is_crowded and self._context.remaining > 0:
                 continue
             try:
                 self._probe(watched)
@@ -181,7 +192,7 @@ class Watch:
         serial = self._serials
         watched.serial, watched.ends_at = serial, self._clock.now() + timeout
         watched.under_way += 1
-        context = replace(self._context, attempt_timeout=timeout)
+        context = self._context.but(attempt_timeout=timeout)
 
         def job() -> None:
             try:
@@ -195,8 +206,7 @@ class Watch:
     def _receive(self) -> None:
         """Take the next answer, or what a probe that does not answer in time amounts to."""
         now = self._clock.now()
-        moments = [watched.ends_at if watched.serial else watched.next_at for watched in self._all if not watched.ready]
-        wake = min([*moments, self._context.deadline])
+        wake = min([*(watched.wakes_at for watched in self._all), self._context.deadline])
         answer = self._clock.receive(self._mail, max(0.0, wake - now))
         if answer is not None:
             self._settle(answer)

@@ -131,7 +131,7 @@ def everything_said(place: Place, folder: Path, *options: str) -> tuple[int, str
         path.unlink(missing_ok=True)
     stdout, stderr = io.StringIO(), io.StringIO()
     more = ["--termination-log", str(log), "--report", str(report), *options]
-    with redirect_stdout(RedactedStream(stdout)), redirect_stderr(RedactedStream(stderr)):  # type: ignore[type-var]
+    with redirect_stdout(RedactedStream(stdout)), redirect_stderr(RedactedStream(stderr)):
         code, _ = main._invoke([*more, *words], environment(env))
     files = [path.read_text() for path in (log, report) if path.exists()]
     return code, "\n".join([stdout.getvalue(), stderr.getvalue(), *files])

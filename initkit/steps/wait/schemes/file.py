@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from initkit.core.errors import SuspectError, TemporaryError
-from initkit.core.options import Arg, Declared, Opt, Parser
+from initkit.core.options import Arg, Declared, Opt, Parser, declared
 from initkit.steps.wait.target import Pace
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def parse_path(text: str) -> str:
 FilePath = Annotated[str, Parser("PATH", parse_path)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class File(Declared):
     """A file, folder or socket that exists; a symbolic link counts as what it leads to."""
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
-from initkit.core.errors import InitkitError, SuspectError, TemporaryError
-from initkit.core.options import Arg, Declared, Opt, Parser
+from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
+from initkit.core.options import Arg, Declared, Opt, Parser, declared
 from initkit.core.redact import redact
 from initkit.core.secrets import learn_url
 from initkit.steps.wait.target import Pace
 
 if TYPE_CHECKING:
-    import requests
-
     from initkit.core.step import Context
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
@@ -31,8 +28,8 @@ def parse_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"expected an http:// or https:// URL, got {redact(text)!r} ({error})") from error
+    except ValueError as error:  # its words may quote a part of a password
+        raise ValueError(f"expected an http:// or https:// URL with a valid host, got {redact(text)!r}") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ValueError(f"expected an http:// or https:// URL, got {redact(text)!r}")
     return text
@@ -63,7 +60,7 @@ HttpUrl = Annotated[str, Parser("URL", parse_url, show=redact)]
 Statuses = Annotated[StatusSet, Parser("STATUS", StatusSet, schema={"type": ["string", "integer"]})]
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Http(Declared):
     """An HTTP server that answers with the right status; redirects are not followed, proxies and .netrc not asked."""
 
@@ -84,6 +81,7 @@ class Http(Declared):
         Raises:
             TemporaryError: no connection, no answer in time, or another status.
             SuspectError: 401, 403, or a certificate that cannot be trusted.
+            PermanentError: no server can be asked for it.
         """
         import requests  # noqa: PLC0415 - the driver is loaded when a server is met
 
@@ -95,7 +93,7 @@ class Http(Declared):
                 session.auth = auth  # type: ignore[assignment] # its types know no bytes, the library does
                 with session.get(url, timeout=timeout, allow_redirects=False, stream=True) as answer:
                     status = answer.status_code
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # urllib3 has errors of its own for bad hosts
             raise self._unanswered(error) from error
         if status not in self.status:
             raise self._wrong(status)
@@ -107,14 +105,14 @@ class Http(Declared):
             return SuspectError(f"use {self.name}", cause, "check the credentials, or ask a path that needs none")
         return TemporaryError(f"use {self.name}", cause, "look into that server's own log")
 
-    def _unanswered(self, error: requests.RequestException) -> InitkitError:
+    def _unanswered(self, error: Exception) -> InitkitError:
         import requests  # noqa: PLC0415 - loaded already
 
         task = f"connect to {urlsplit(self.url).netloc.rpartition('@')[2]}"
         if isinstance(error, requests.exceptions.SSLError):
             return SuspectError(task, _innermost(error), "check the certificate, its name and its CA")
-        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-            return SuspectError(task, "requests cannot use this URL", "mend it")
+        if isinstance(error, ValueError):
+            return PermanentError(task, "this can be no URL", "mend the target")
         if isinstance(error, requests.exceptions.Timeout):
             return TemporaryError(task, "no answer", "check that it is running and may be reached")
         return TemporaryError(task, _innermost(error), "check that it is running")

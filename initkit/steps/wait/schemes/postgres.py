@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from initkit.core.options import Arg, Declared
+from initkit.core.options import Arg, Declared, declared
 from initkit.db.dsn import Database, Dsn, find
 from initkit.steps.wait.target import Pace
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Postgres(Declared):
     """A PostgreSQL server that accepts this user, password and database, and answers SELECT 1."""
 
@@ -30,7 +29,7 @@ class Postgres(Declared):
         Raises:
             ValueError: it is sqlite's, say.
         """
-        if self._database().dialect != "postgres":
+        if self.url.partition(":")[0].partition("+")[0].lower() == "sqlite":
             raise ValueError("expected a postgres:// URL, got one of another database")
 
     def _database(self) -> Database:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from initkit.core.errors import TemporaryError
-from initkit.core.options import Arg, Declared, Parser
+from initkit.core.errors import PermanentError, TemporaryError
+from initkit.core.options import Arg, Declared, Parser, declared
 from initkit.core.values import HostPort, parse_host_port
 from initkit.steps.wait.target import Pace
 
@@ -27,7 +26,7 @@ def parse_address(text: str) -> HostPort:
 Address = Annotated[HostPort, Parser("HOST:PORT", parse_address)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared
 class Tcp(Declared):
     """A TCP port that accepts connections; every address of the name is tried."""
 
@@ -46,6 +45,7 @@ class Tcp(Declared):
 
         Raises:
             TemporaryError: the name is unknown, or no address of it accepts.
+            PermanentError: it can be no name.
         """
         host, port = self.address
         try:
@@ -57,6 +57,9 @@ class Tcp(Declared):
         except socket.gaierror as error:
             cause = f"cannot resolve {host}: {(error.strerror or str(error)).lower()}"
             raise TemporaryError(f"connect to {self.address}", cause, "check the name and its namespace") from error
+        except UnicodeError as error:  # from the IDNA codec, for what no name server can be asked
+            cause = f"{host} can be no host's name"
+            raise PermanentError(f"connect to {self.address}", cause, "mend the target") from error
         except TimeoutError as error:
             raise TemporaryError(
                 f"connect to {self.address}", "no answer", "check addresses and network policies"

@@ -123,7 +123,7 @@ def _done(program: Program, asked: Sequence[tuple[str, Declared]], environ: Mapp
         raise UsageError("read the command line", f"{' and '.join(alone)} stands alone", f"leave out {argv.THEN}")
     name, one = asked[0]
     if name == _SCHEMA:
-        sys.stdout.write(cast("Schema", one).show() + "\n")
+        cast("Schema", one).print()
         return 0
     if name == _HOLD:
         return program.hold(cast("Hold", one))
@@ -137,11 +137,8 @@ def _entries(name: str, part: Declared, environ: Mapping[str, str]) -> list[entr
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            continue  # nobody reads it any more
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _become(command: list[str]) -> int:

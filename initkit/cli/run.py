@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from initkit.core.errors import UsageError
+from initkit.core.errors import PermanentError, UsageError
 from initkit.core.options import Arg, Declared, declared
 
 if TYPE_CHECKING:
@@ -49,10 +49,22 @@ class Run(Declared):
 class Schema(Declared):
     """Print the JSON Schema of a plan, for editors."""
 
-    def show(self) -> str:
-        """The schema, as JSON."""
+    def print(self) -> None:
+        """Write the schema, as JSON, to standard output.
+
+        Raises:
+            PermanentError: nothing can be written there; that nobody reads to the end is no error.
+        """
         import json  # noqa: PLC0415 - only `initkit schema` asks
 
         from initkit.engine.schema import plan_schema  # noqa: PLC0415
 
-        return json.dumps(plan_schema(), indent=2)
+        text = json.dumps(plan_schema(), indent=2)
+        try:
+            # not through the redacted stream, which forgives what cannot be written
+            sys.stdout.buffer.write(text.encode() + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            return
+        except OSError as error:
+            raise PermanentError("print the schema", error.strerror or str(error), "make room there") from error

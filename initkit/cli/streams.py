@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, TextIO, cast
 
 from initkit.core.redact import redact
@@ -21,6 +22,11 @@ class RedactedStream:
         except OSError:
             return 0
         return len(text)
+
+    def flush(self) -> None:
+        """Pass on what is buffered, as far as anybody takes it."""
+        with suppress(OSError):
+            self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the stream's own
         return getattr(self._stream, name)

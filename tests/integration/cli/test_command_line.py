@@ -256,6 +256,18 @@ def test_an_unwritable_standard_error_is_no_error(tmp_path: Path) -> None:
             [sys.executable, "-m", "initkit", "wait", f"file:{tmp_path}"],
             stderr=full,
             check=False,
-            env=dict(os.environ),
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     assert ended.returncode == 0
+
+
+def test_a_schema_that_cannot_be_written_is_an_error_but_one_that_is_not_read_to_the_end_is_none() -> None:
+    command = f"{sys.executable} -m initkit schema"
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([*command.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert "cannot print the schema" in ended.stderr
+    piped = subprocess.run(
+        ["sh", "-c", f"({command}; echo $? >&2) | head -c 1"], capture_output=True, text=True, check=False
+    )
+    assert (piped.stdout, piped.stderr) == ("{", "0\n")

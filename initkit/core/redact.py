@@ -48,12 +48,15 @@ _HEADER = (
 _DIGEST = rf"(?i)(?P<name>authorization\s*[:=]\s*digest\s+){_MASKED}(?:[\w-]+=(?:\"[^\"\n]*+\"|[^\s,\"]++),?[ \t]*)++"
 _COOKIE = rf"(?i)(?P<name>\b(?:set-)?cookie\\*['\"]?\s*:\s*\\*['\"]?){_MASKED}[^\s'\",;\\]+(?:;\s*[^\s'\",;\\]+)*+"
 _SECRET_WORDS = ("secret", "token", "credential", "password", "apikey", "accesskey", "privatekey")
+_NO_SECRETS = {"pwd", "oldpwd"}  # a shell's working directories
 _SECRET_ENDINGS = ("pass", "passwd", "passphrase", "pwd")
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable's name says that its value is secret; every variable is asked at every start."""
     plain = name.lower().replace("_", "")
+    if plain in _NO_SECRETS:
+        return False
     return plain.endswith(_SECRET_ENDINGS) or any(word in plain for word in _SECRET_WORDS)
 
 

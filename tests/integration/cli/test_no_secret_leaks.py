@@ -198,3 +198,11 @@ def test_a_bug_s_traceback_is_redacted_too(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "RuntimeError: it was ***" in ended.stderr
     assert not found_in(ended.stdout + ended.stderr, secret)
+
+
+def test_the_working_directory_is_no_secret(tmp_path: Path) -> None:
+    """A shell exports it as PWD, which is also how people call a password."""
+    ended = initkit("wait", f"file:{tmp_path}", env={"PWD": str(tmp_path), "OLDPWD": str(tmp_path)})
+    assert f"file:{tmp_path} is there" in ended.stderr
+    hidden = initkit("wait", f"file:{tmp_path}", env={"DB_PWD": str(tmp_path.name)})
+    assert tmp_path.name not in hidden.stderr

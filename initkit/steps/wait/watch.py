@@ -170,7 +170,9 @@ class Watch:
             return final
         why = "; ".join(f"{watched.target.name}: {_plain(watched)}" for watched in missing)
         spent = show_duration(round(self._clock.now() - self._began, 1))
-        failure = type(final)(f"wait for {len(missing)} of {len(self._all)} targets", f"{why} (gave up after {spent})")
+        advice = ", ".join(dict.fromkeys(w.error.advice for w in missing if w.error and w.error.advice))
+        task = f"wait for {len(missing)} of {len(self._all)} targets"
+        failure = type(final)(task, f"{why} (gave up after {spent})", advice)
         failure.__cause__ = final
         return failure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import queue
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -45,11 +46,14 @@ class VirtualClock:
         return self.chances.pop(0) if self.chances else 0.5
 
     def receive(self, mailbox: queue.SimpleQueue[T], seconds: float) -> T | None:
-        try:
-            return mailbox.get_nowait()
-        except queue.Empty:
-            self.sleep(seconds)
-            return None
+        until = self.time + seconds
+        while True:
+            with suppress(queue.Empty):
+                return mailbox.get_nowait()
+            if self.time >= until:
+                return None
+            # what arrives meanwhile is received when it arrives
+            self.sleep(min([until, *(moment for moment, _ in self._due)]) - self.time)
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
         self._due.append((self.time + seconds, action))

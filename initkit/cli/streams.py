@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 from initkit.core.redact import redact
 
 
-class RedactedStream:
-    """A text stream that redacts what passes; for everything else it is the stream behind it."""
+class ForgivingStream:
+    """A text stream for which it is no error that nobody reads it any more, or that it is full."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.behind = stream
 
     def write(self, text: str) -> int:
-        """Write `text` without secrets; a stream that nobody reads any more, or that is full, is no error."""
-        try:
-            self._stream.write(redact(text))
-        except OSError:
-            return 0
+        """Write what can be written."""
+        with suppress(OSError):
+            self.behind.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Pass on what is buffered, as far as anybody takes it."""
         with suppress(OSError):
-            self._stream.flush()
+            self.behind.flush()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the stream's own
-        return getattr(self._stream, name)
+        return getattr(self.behind, name)
+
+
+class RedactedStream(ForgivingStream):
+    """The same, with secrets taken out of what passes."""
+
+    def write(self, text: str) -> int:
+        """Write `text` without secrets."""
+        super().write(redact(text))
+        return len(text)
+
+
+def raw(stream: TextIO) -> TextIO:
+    """The stream without redaction: for whoever has redacted already, and must not have a number in JSON masked."""
+    return cast(TextIO, ForgivingStream(stream.behind)) if isinstance(stream, RedactedStream) else stream
 
 
 def redact_all() -> None:
-    """Put a redacting stream before both."""
+    """Put a redacting stream before both; what an ASCII locale cannot write is escaped rather than refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.stdout = cast(TextIO, RedactedStream(sys.stdout))
     sys.stderr = cast(TextIO, RedactedStream(sys.stderr))

@@ -40,9 +40,9 @@ _SUSPECT_WORDS = {
     "pg_hba.conf": "the server has no rule that lets this user and host in",
     "does not support ssl": "set sslmode=disable, or turn SSL on in the server",
     "certificate": "check sslrootcert and the name that the certificate is for",
+    "is not permitted to log in": "give the role the LOGIN attribute",
     'role "': "create the role, or mend the user's name",
     'database "': "create the database, or mend its name",
-    "is not permitted to log in": "give the role the LOGIN attribute",
 }
 _MISSING = ("does not exist", "is not permitted")
 
@@ -65,11 +65,15 @@ def _parameters(database: Database) -> dict[str, Any]:
         found = dict(conninfo_to_dict(database.address))
     except psycopg.ProgrammingError as error:
         # libpq quotes what it stumbles over, which may be a part of a password
-        cause = re.sub(r'"[^"]{2,}"', "a part of it", str(error).strip().splitlines()[0])
+        cause = re.sub(r'"[^"]*"', _harmless, str(error).strip().splitlines()[0])
         raise UsageError("read the database's address", f"{database.source}: {cause}", advice) from error
     if not re.fullmatch(r"[0-9,]*", str(found.get("port") or "")):
         raise UsageError("read the database's address", f"{database.source}: its port is no number", advice)
     return found
+
+
+def _harmless(quoted: re.Match[str]) -> str:
+    return quoted[0] if len(quoted[0]) <= len('"="') else "a part of it"
 
 
 def connect(database: Database, context: Context, *, role: str, **options: Any) -> Connection:  # noqa: ANN401 - psycopg's

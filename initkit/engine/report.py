@@ -147,7 +147,7 @@ class Reporter:
         with self._lock:
             self._missing.pop((step, name), None)
             self._sink.update(list(self._missing.values()))
-        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        tries = _tries(attempts)
         spent = show_duration(round(seconds, 2))
         self.emit(
             "info",
@@ -176,7 +176,7 @@ class Reporter:
         def spent(entry: Missing) -> str:
             return show_duration(round(now - entry.since))
 
-        shown = [f"{m.name}: {m.why} (for {spent(m)}, {m.attempts} attempts)" for m in missing[:_NAMED]]
+        shown = [f"{m.name}: {m.why} (for {spent(m)}, {_tries(m.attempts)})" for m in missing[:_NAMED]]
         more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
         left = self._deadlines.get(step, float("inf")) - now
         limit = f"; {show_duration(max(0, round(left)))} left" if left != float("inf") else ""
@@ -208,6 +208,10 @@ class Reporter:
         self._sink.close()
         if self._results is not self._sink:
             self._results.close()
+
+
+def _tries(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
 class StepVoice(Record):

@@ -19,7 +19,7 @@ EXIT_TIMED_OUT = 124
 EXIT_SIGNAL = 128
 
 GOOD = (Status.OK, Status.CHANGED)
-_LOOKED = (Status.WOULD_CHANGE, Status.UNKNOWN)
+LOOKED = (Status.WOULD_CHANGE, Status.UNKNOWN)
 
 
 class Result(Record):
@@ -105,6 +105,6 @@ def word(results: Sequence[Result]) -> str:
     """The status of a whole run, in a word."""
     bad = next((result for result in results if result.exit_code == exit_code(results) and result.exit_code), None)
     if bad is not None:
-        return str(Status.WOULD_CHANGE if bad.status in _LOOKED else bad.status)
+        return str(Status.WOULD_CHANGE if bad.status in LOOKED else bad.status)
     changed = any(result.status is Status.CHANGED for result in results)
     return str(Status.CHANGED if changed else Status.OK)

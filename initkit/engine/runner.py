@@ -10,7 +10,7 @@ from initkit.core.outcome import Outcome, Pending, Satisfied, Status
 from initkit.core.retry import Attempts
 from initkit.core.step import Applies, Context, Prepares, Watches
 from initkit.engine import results
-from initkit.engine.results import EXIT_FAILED, EXIT_WOULD_CHANGE, GOOD, Result
+from initkit.engine.results import EXIT_FAILED, EXIT_WOULD_CHANGE, GOOD, LOOKED, Result
 from initkit.engine.retrying import persist
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Runner:
         blocker = next((ended[name] for name in entry.needs if ended[name].status not in GOOD), None)
         if blocker is None:
             return None
-        if self._checking and blocker.exit_code in {0, EXIT_WOULD_CHANGE}:
+        if blocker.status in LOOKED:
             detail = f"until {blocker.name} has run"
             return Result(entry.name, entry.step.kind, Status.UNKNOWN, detail, exit_code=EXIT_WOULD_CHANGE)
         return Result(entry.name, entry.step.kind, Status.SKIPPED, f"because {blocker.name} did not succeed")

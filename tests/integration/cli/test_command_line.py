@@ -271,3 +271,20 @@ def test_a_schema_that_cannot_be_written_is_an_error_but_one_that_is_not_read_to
         ["sh", "-c", f"({command}; echo $? >&2) | head -c 1"], capture_output=True, text=True, check=False
     )
     assert (piped.stdout, piped.stderr) == ("{", "0\n")
+
+
+def test_json_lines_stay_json_whatever_is_secret(tmp_path: Path) -> None:
+    """A password may be a number that stands in the facts, or the name of a key."""
+    for secret in ("0.0", "time", "attempts", "null", '"level"', "1234"):
+        env = {"DB_PASSWORD": secret, "OTHER_TOKEN": "true"}
+        ended = initkit("--log-format", "json", "wait", f"file:{tmp_path}", env=env)
+        assert [json.loads(line)["event"] for line in ended.stderr.splitlines()] == ["found", "summary"]
+
+
+def test_an_ascii_locale_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "zażółć").touch()
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    for more in ([], ["--check"], ["--log-format", "json"]):
+        ended = initkit(*more, "wait", f"file:{tmp_path}/zażółć", env=env)
+        assert ended.returncode == 0, ended.stderr
+        assert "Traceback" not in ended.stderr

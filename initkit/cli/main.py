@@ -31,6 +31,7 @@ _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # POSIX, Shell Command Language, 2.8.2
 
 def main() -> NoReturn:
     """Run what `sys.argv` asks for and end with its exit code, or become the COMMAND behind ``--``."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the work begins, Ctrl-C simply ends it
     streams.redact_all()
     code, command = _run(sys.argv[1:], os.environ)
     _flush()
@@ -71,9 +72,9 @@ def _invoke(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list
     except click.exceptions.Exit as ended:
         return ended.exit_code, []
     except click.ClickException as error:
-        return _refused(UsageError("read the command line", _one_line(error), "see --help"), settings), []
+        return _refused(UsageError("read the command line", _one_line(error), "see --help"), settings, environ), []
     except InitkitError as error:
-        return _refused(error, settings), []
+        return _refused(error, settings, environ), []
     return code, command
 
 
@@ -81,10 +82,10 @@ def _one_line(error: click.ClickException) -> str:
     return error.format_message().strip().rstrip(".").replace("\n", " ")
 
 
-def _refused(error: InitkitError, settings: commands.Given) -> int:
+def _refused(error: InitkitError, settings: commands.Given, environ: Mapping[str, str]) -> int:
     """Say why nothing was attempted."""
     sys.stderr.write(f"initkit: {error}\n")
-    path = settings.get("termination_log", settings.get("termination-log"))
+    path = settings.get("termination-log") or environ.get(Scope().variable("termination-log"))
     termination.write(str(path) if path else None, termination.refusal(error))
     return error.exit_code
 

@@ -112,8 +112,10 @@ class Program:
 
         path = hold.release_file(self._environ)
         voice = self._reporter.voice("")
-        pod, container = self._environ.get("HOSTNAME", "POD"), "THIS-CONTAINER"
-        voice.note(f"to look inside: kubectl exec -it {pod} -c {container} -- initkit --help (with a shell: -- sh)")
+        pod = self._environ.get("HOSTNAME", "POD")
+        voice.note(
+            f"to look inside: kubectl exec -it {pod} -c CONTAINER -- sh; without a shell: -- initkit ... --check"
+        )
         try:
             self._hosted(lambda: hold.hold(self._settings.hold_on_failure or 0, path, self._clock, voice))
         except Stopped as stopped:

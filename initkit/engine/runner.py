@@ -40,6 +40,7 @@ class Runner:
         self._stop = stop
         self._environ = environ
         self._checking = checking
+        self._abandoned = False
 
     def run(self, plan: Sequence[Entry]) -> list[Result]:
         """Run every step whose needs succeeded; a step without needs does not care what others did.
@@ -56,12 +57,15 @@ class Runner:
             self._stop.check()
             self.current = (entry, self._clock.now())
             result = self._blocked(entry) or self._settled(entry)
+            if self._abandoned:  # it came to an end after all, when nobody waited for it any more
+                return self.results
             self.current = None
             self._add(result)
         return self.results
 
     def abandon(self, signum: int) -> None:
         """Record that the step under way was stopped by a signal, and that what would have followed was not run."""
+        self._abandoned = True
         if self.current is None:
             return
         entry, began = self.current

@@ -52,10 +52,26 @@ class OptionsCommand(_PlainHelp):
         **extra: Any,  # noqa: ANN401 - click's
     ) -> click.Context:
         """The context of this command, or of the form of its argument that the first word names (``wait http``)."""
-        form = self.form(args[0]) if self.form and args else None
-        if form is None:
+        at = self._first_argument(args)
+        form = self.form(args[at]) if self.form and at is not None else None
+        if form is None or at is None:
             return super().make_context(info_name, args, parent, **extra)
-        return form.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return form.make_context(f"{info_name} {args[at]}", [*args[:at], *args[at + 1 :]], parent, **extra)
+
+    def _first_argument(self, args: Sequence[str]) -> int | None:
+        """Where the first word stands that is neither an option nor an option's value."""
+        flags = {
+            name: isinstance(p, click.Option) and p.is_flag for p in self.params for name in p.opts + p.secondary_opts
+        }
+        skip = False
+        for i, word in enumerate(args):
+            if skip:
+                skip = False
+            elif not word.startswith("-"):
+                return i
+            else:
+                skip = "=" not in word and not flags.get(word, True)
+        return None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section that has something."""
@@ -204,13 +220,22 @@ def read(cls: type[Declared], given: Mapping[str, object], scope: Scope, place: 
 
 def _spoken(cls: type[Declared], problem: Problem) -> str:
     """A problem with the option named as it is typed."""
-    if not problem.path:
-        return problem.message
     names = [str(part) for part in problem.path if not isinstance(part, int)]
+    option = _option_at(cls, names)
+    if option is None:
+        return problem.message
+    return f"{option.metavar if option.positional else f'--{option.key}'}: {problem.message}"
+
+
+def _option_at(cls: type[Declared], names: Sequence[str]) -> Option | None:
+    """The option that a path leads to: of the dataclass, or of one form of its positional argument."""
     known = {option.key: option for option in options_of(cls)}
-    last = known.get(names[-1])
-    name = last.metavar if last is not None and last.positional else f"--{names[-1]}"
-    return f"{name}: {problem.message}"
+    here = known.get(names[0]) if names else None
+    if here is None or len(names) == 1:
+        return known.get(names[-1]) if names else None
+    found = variants_of(cls)
+    form = found[1].variants.load(names[1]) if found else None
+    return _option_at(form, names[2:]) if form else here
 
 
 class CommandGroup(_PlainHelp, click.Group):

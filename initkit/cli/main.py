@@ -13,10 +13,14 @@ import click
 from initkit.cli import argv, commands, streams
 from initkit.cli.program import Program
 from initkit.cli.settings import Settings
+from initkit.core.clock import SystemClock
 from initkit.core.errors import InitkitError, UsageError
 from initkit.core.options import Declared, Scope
+from initkit.core.redact import redact
 from initkit.core.secrets import learn_environment
+from initkit.core.stop import Stop
 from initkit.engine import entries, kinds, termination
+from initkit.engine.report import Event, JsonSink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,9 +76,9 @@ def _invoke(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list
     except click.exceptions.Exit as ended:
         return ended.exit_code, []
     except click.ClickException as error:
-        return _refused(UsageError("read the command line", _one_line(error), "see --help"), settings, environ), []
+        return _refused(UsageError("read the command line", _one_line(error), "see --help"), words, environ), []
     except InitkitError as error:
-        return _refused(error, settings, environ), []
+        return _refused(error, words, environ), []
     return code, command
 
 
@@ -82,12 +86,28 @@ def _one_line(error: click.ClickException) -> str:
     return error.format_message().strip().rstrip(".").replace("\n", " ")
 
 
-def _refused(error: InitkitError, settings: commands.Given, environ: Mapping[str, str]) -> int:
-    """Say why nothing was attempted."""
-    sys.stderr.write(f"initkit: {error}\n")
-    path = settings.get("termination-log") or environ.get(Scope().variable("termination-log"))
-    termination.write(str(path) if path else None, termination.refusal(error))
+def _refused(error: InitkitError, words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Say why nothing was attempted: as far as can be told, where and how that was asked for."""
+    if _asked(words, environ, "log-format") == "json":
+        clock = SystemClock(Stop())
+        facts: dict[str, object] = {"exit_code": error.exit_code}
+        event = Event("error", "refused", "", redact(str(error)), facts, clock.wall())
+        JsonSink(streams.raw(sys.stderr)).write(event)
+    else:
+        sys.stderr.write(f"initkit: {error}\n")
+    termination.write(_asked(words, environ, "termination-log") or None, termination.refusal(error))
     return error.exit_code
+
+
+def _asked(words: Sequence[str], environ: Mapping[str, str], key: str) -> str:
+    """A global option of a command line that could not be read as a whole."""
+    own = list(words[: words.index(argv.END)] if argv.END in words else words)
+    for i, word in enumerate(own):
+        if word == f"--{key}":
+            return next(iter(own[i + 1 : i + 2]), "")
+        if word.startswith(f"--{key}="):
+            return word.partition("=")[2]
+    return environ.get(Scope().variable(key), "")
 
 
 def _parsed(words: Sequence[str], environ: Mapping[str, str], settings: commands.Given) -> tuple[str, Declared]:
@@ -127,6 +147,8 @@ def _done(program: Program, asked: Sequence[tuple[str, Declared]], environ: Mapp
         cast("Schema", one).print()
         return 0
     if name == _HOLD:
+        if program.checking:
+            raise UsageError("hold", "there is nothing to look at first", "leave out --check")
         return program.hold(cast("Hold", one))
     return program.run(entries.chain([_entries(name, part, environ) for name, part in asked]))
 
@@ -149,7 +171,7 @@ def _become(command: list[str]) -> int:
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606 - it is what was asked for
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # the second: an empty name
         sys.stderr.write(f"initkit: cannot run {command[0]}: there is no such program; install it, or mend PATH\n")
         return _NOT_FOUND
     except OSError as error:

@@ -52,6 +52,11 @@ class Program:
     def _plain_sink(self, stream: TextIO) -> Sink:
         return JsonSink(raw(stream)) if self._settings.log_format == "json" else TextSink(stream)
 
+    @property
+    def checking(self) -> bool:
+        """Whether it is only to look."""
+        return self._settings.check
+
     def run(self, entries: Sequence[Entry]) -> int:
         """Run the steps, report on them, and return the exit code."""
         runner = Runner(self._reporter, self._clock, self._stop, self._environ, checking=self._settings.check)

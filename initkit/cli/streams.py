@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -45,8 +46,20 @@ def raw(stream: TextIO) -> TextIO:
     return cast(TextIO, ForgivingStream(stream.behind)) if isinstance(stream, RedactedStream) else stream
 
 
+def _open_what_is_closed() -> None:
+    """Lead a standard stream that was closed nowhere: the next file that is opened would take its place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def redact_all() -> None:
     """Put a redacting stream before both; what an ASCII locale cannot write is escaped rather than refused."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

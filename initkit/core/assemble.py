@@ -42,30 +42,36 @@ class MappingParser(Parser):
             return assemble(self.cls, cast("Mapping[str, object]", node))
         return super().read(node, scope)
 
-    def json_schema(self) -> dict[str, Any]:
-        """Either form."""
-        from initkit.core.schema import json_schema  # noqa: PLC0415 - only `initkit schema` asks
-
-        return {"anyOf": [super().json_schema(), json_schema(self.cls)]}
-
 
 class Variants(Protocol):
     """The named forms that one positional argument can take, each a dataclass: the schemes of a wait's target."""
 
     def names(self) -> Sequence[str]:
-        """All names, in order."""
+        """The name of each form, in order."""
+        ...
+
+    def words(self) -> Sequence[str]:
+        """All names: a form may have several (http, https)."""
         ...
 
     def load(self, name: str) -> type[Declared] | None:
-        """The dataclass behind `name`, or None."""
+        """The dataclass behind one of `words`, or None."""
         ...
 
 
 class VariantParser(Parser):
     """A value in one of several named forms: text, or in a plan a mapping ``{NAME: value}``."""
 
-    def __init__(self, metavar: str, name_of: Callable[[str], str], variants: Variants, *, what: str) -> None:
-        super().__init__(metavar, str)
+    def __init__(
+        self,
+        metavar: str,
+        name_of: Callable[[str], str],
+        variants: Variants,
+        *,
+        what: str,
+        **more: Any,  # noqa: ANN401 - as `Parser` has it
+    ) -> None:
+        super().__init__(metavar, str, **more)
         self.name_of = name_of
         self.variants = variants
         self.what = what
@@ -97,18 +103,6 @@ class VariantParser(Parser):
             hint = did_you_mean(name, self.variants.names())
             raise Invalid([Problem((), f"expected one of {', '.join(self.variants.names())}, got {name!r}{hint}")])
         return assemble(cls, from_node(cls, node), scope.below(cls.__name__.lower()))
-
-    def json_schema(self) -> dict[str, Any]:
-        """Text, or an object with one of the names."""
-        from initkit.core.schema import node_schema  # noqa: PLC0415 - only `initkit schema` asks
-
-        forms: list[dict[str, Any]] = [{"type": "string"}]
-        for name in self.variants.names():
-            cls = self.variants.load(name)
-            if cls is not None:
-                one = {"type": "object", "properties": {name: node_schema(cls)}, "required": [name]}
-                forms.append(one | {"additionalProperties": False})
-        return {"anyOf": forms}
 
 
 def from_node(cls: type[Declared], node: object) -> Mapping[str, object]:

@@ -87,8 +87,12 @@ class Scope(Record):
         return Scope(f"{self.name}_{name}", self.environ)
 
 
+# to a plan's reader every scalar is text; to an editor 12 and true are none
+_ANY_SCALAR = {"type": ["string", "number", "boolean"]}
+
+
 class Parser:
-    """How a value is written: from text, into text, and as JSON Schema.
+    """How a value is written: from text, into text, and as JSON Schema (`schema`; by default any scalar).
 
     `parse` raises ValueError with a message of the form ``expected X, got Y``.
     """
@@ -104,7 +108,7 @@ class Parser:
         self.metavar = metavar
         self.parse = parse
         self.show = show
-        self.schema = dict(schema or {"type": "string"})
+        self.schema = dict(schema or _ANY_SCALAR)
 
     def read(self, node: object, scope: Scope) -> Any:  # noqa: ANN401, ARG002 - the annotated field's type; for subclasses
         """The value of a plan's node: here a scalar; a subclass may take mappings, and their variables from `scope`.
@@ -118,15 +122,22 @@ class Parser:
         return self.parse(node)
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON Schema of what `read` takes."""
+        """The JSON Schema of what `parse` takes, as an editor reads YAML: 12 is a number, yes may be a boolean."""
         return dict(self.schema)
 
 
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
 def _parse_flag(text: str) -> bool:
-    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if text.strip().lower() not in known:
+    if text.strip().lower() not in _FLAGS:
         raise ValueError(f"expected true or false, got {text!r}")
-    return known[text.strip().lower()]
+    return _FLAGS[text.strip().lower()]
+
+
+def _any_case(word: str) -> str:
+    """The pattern of a word in capitals or not; ECMA-262, which JSON Schema's patterns follow, has no flag for it."""
+    return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
 
 
 def _parse_whole(text: str) -> int:
@@ -136,11 +147,19 @@ def _parse_whole(text: str) -> int:
         raise ValueError(f"expected a whole number, got {text!r}") from None
 
 
-TEXT = Parser("TEXT", str, schema={"type": ["string", "number", "boolean"]})
+TEXT = Parser("TEXT", str)
 FLAG = Parser(
-    "BOOL", _parse_flag, show=lambda flag: "true" if flag else "false", schema={"type": ["boolean", "string"]}
+    "BOOL",
+    _parse_flag,
+    show=lambda flag: "true" if flag else "false",
+    schema={
+        "type": ["boolean", "integer", "string"],
+        "pattern": rf"^\s*({'|'.join(map(_any_case, _FLAGS))})\s*$",
+        "minimum": 0,
+        "maximum": 1,
+    },
 )
-WHOLE = Parser("NUMBER", _parse_whole, schema={"type": ["integer", "string"]})
+WHOLE = Parser("NUMBER", _parse_whole, schema={"type": ["integer", "string"], "pattern": r"^\s*[-+]?\d+(_\d+)*\s*$"})
 
 
 class ChoiceParser(Parser):

@@ -18,7 +18,7 @@ _SHORTEST = 4  # characters: a shorter known value would blank out half of every
 _EVERYDAY = {"true", "false", "none", "null", "enabled", "disabled", "default", "required", "always", "never"}
 
 # names whose value is a secret: of a query parameter, a libpq keyword, a variable, a key in JSON
-_WORDS = ("pass", "pwd", "secret", "token", "credential", "signature", "key", "auth", "sig", "code", "cookie")
+_WORDS = ("pass", "pwd", "secret", "token", "credential", "signature", "key", "auth", "sig", "code", "cookie", "pw")
 _NAME = (
     r"(?:[\w.-]*(?:password|passwd|passphrase|secret|token|credential|signature|(?:api|access|private)[_-]?key)s?"
     r"|(?:[\w.-]*[._-])?(?:pass|pwd))"
@@ -29,7 +29,7 @@ _USERINFO = r"://(?P<userinfo>[^\s/?#]*)@"
 _RAW_USERINFO = (
     r"(?P<user>://[^\s/?#:@]*:)(?!\d{1,5}(?:[^\w@]|$))(?P<password>[^\n]{1,200}?)@(?=[\w\[.-]+[:/?\s'\"]|[\w.-]+$)"
 )
-_QUERY = rf"(?i)(?P<name>[?&;](?:{_NAME}|auth|sig|key|code)=){_MASKED}[^&;#\s'\"]+"
+_QUERY = rf"(?i)(?P<name>[?&;](?:{_NAME}|auth|sig|key|code|pw)=){_MASKED}[^&;#\s'\"]+"
 _QUOTED = (
     r"'(?:[^'\\]|\\.|'')*+'|\"(?:[^\"\\]|\\.)*+\""  # closed
     r"|\\+'[^'\n]*+'?|\\+\"[^\"\n]*+\"?"  # within something that is quoted itself
@@ -108,6 +108,11 @@ def _without_value(match: re.Match[str]) -> str:
     return match["name"] + MASK + tail
 
 
+def _is_everyday(value: str) -> bool:
+    """Whether masking it everywhere would spoil what has nothing to do with it."""
+    return len(value) < _SHORTEST or value.lower() in _EVERYDAY
+
+
 class KnownSecrets:
     """Values that are secret whatever stands around them."""
 
@@ -119,7 +124,7 @@ class KnownSecrets:
 
     def learn(self, value: str) -> None:
         """Mask `value` from now on; also in its percent-decoded form. Very short values are left to the patterns."""
-        forms = {form for form in (value, _decoded(value)) if len(form) >= _SHORTEST and form.lower() not in _EVERYDAY}
+        forms = {form for form in (value, _decoded(value)) if not _is_everyday(form)}
         with self._lock:
             if forms <= self._values:
                 return

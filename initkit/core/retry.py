@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError, TimedOutError
 from initkit.core.options import Declared, Opt, declared
 from initkit.core.record import Record
-from initkit.core.values import Count, Duration, Share, show_duration
+from initkit.core.values import Count, Duration, Pause, Share, show_duration
 
 if TYPE_CHECKING:
     from initkit.core.clock import Clock
@@ -23,31 +23,20 @@ class RetryPolicy(Declared):
     timeout: Annotated[Duration, Opt("Give up after this long (0 = no limit); work under way is never cut off.")] = (
         300.0
     )
-    interval: Annotated[Duration, Opt("Pause between two attempts, the first one.")] = 1.0
+    interval: Annotated[Pause, Opt("Pause between two attempts, the first one.")] = 1.0
     max_interval: Annotated[Duration, Opt("Longest pause that exponential backoff may reach.")] = 10.0
     backoff: Annotated[Literal["fixed", "exponential"], Opt("How the pause grows: not at all, or doubling.")] = (
         "exponential"
     )
     jitter: Annotated[Share, Opt("Share of each pause that is left to chance, either way.")] = 0.2
     attempts: Annotated[Count, Opt("Give up after this many attempts (0 = no limit).")] = 0
-    attempt_timeout: Annotated[Duration, Opt("Longest time for one attempt to connect or to be answered.")] = 10.0
+    attempt_timeout: Annotated[Pause, Opt("Longest time for one attempt to connect or to be answered.")] = 10.0
     suspect_for: Annotated[
         Duration,
         Opt(
             "Believe a wrong password, a missing database or the like once it was answered for this long (0 = at once)."
         ),
     ] = 60.0
-
-    def __post_init__(self) -> None:
-        """Refuse what would spin or never try.
-
-        Raises:
-            ValueError: `interval` or `attempt_timeout` is 0.
-        """
-        if self.interval <= 0:
-            raise ValueError("expected an interval longer than 0, got 0s")
-        if self.attempt_timeout <= 0:
-            raise ValueError("expected an attempt-timeout longer than 0, got 0s")
 
     def pause(self, failures: int, chance: float) -> float:
         """Seconds to pause after so many failures in a row, with `chance` from [0, 1) as the jitter's source."""

@@ -74,8 +74,14 @@ def _from_file(path: str, read: Callable[[str], str]) -> str:
     return value
 
 
+# what the kubelet sets for every Service in the namespace, which may well be called token-api
+_SERVICE = r"_SERVICE_HOST$|_SERVICE_PORT(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?)?$"
+
+
 def learn_variable(name: str, value: str) -> None:
     """Mask a variable's value where its name says that it is secret, and the password of any URL in it."""
+    if is_secret_name(name) and re.search(_SERVICE, name):
+        return
     if is_secret_name(name) and "://" not in value and not (value[:1] == "/" and re.search(_PLACE_NAME, name)):
         learn(value)
     learn_url(value)

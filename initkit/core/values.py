@@ -33,6 +33,18 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def parse_pause(text: str) -> float:
+    """Seconds as `parse_duration` reads them, but more than none.
+
+    Raises:
+        ValueError: it is no duration, or 0.
+    """
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ValueError(f"expected a duration longer than 0, got {text!r}")
+    return seconds
+
+
 def show_duration(seconds: float) -> str:
     """The shortest exact way to write so many seconds: ``1h30m``, ``1.5s``, ``250ms``."""
     milliseconds = round(seconds * 1000)
@@ -107,22 +119,23 @@ def parse_host_port(text: str) -> HostPort:
     return HostPort(host, port)
 
 
-Duration = Annotated[
-    float,
-    Parser(
-        "DURATION",
-        parse_duration,
-        show=show_duration,
-        schema={
-            "type": ["string", "number"],
-            "pattern": r"^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)\s*$",
-            "minimum": 0,
-        },
-    ),
-]
+_SPELLED = rf"\s*({_NUMBER}|({_PART})+)\s*$"
+_DURATION = {
+    "type": ["string", "number"],
+    "pattern": f"^{_SPELLED}",
+    "minimum": 0,
+    "maximum": _LONGEST,
+}
+_PAUSE = _DURATION | {"pattern": rf"^(?=.*[1-9]){_SPELLED}", "exclusiveMinimum": 0}
+Duration = Annotated[float, Parser("DURATION", parse_duration, show=show_duration, schema=_DURATION)]
+Pause = Annotated[float, Parser("DURATION", parse_pause, show=show_duration, schema=_PAUSE)]
 Count = Annotated[
     int,
-    Parser("NUMBER", parse_count, schema={"type": ["integer", "string"], "minimum": 0, "pattern": r"^\s*\d{1,9}\s*$"}),
+    Parser(
+        "NUMBER",
+        parse_count,
+        schema={"type": ["integer", "string"], "pattern": r"^\s*\d{1,9}\s*$", "minimum": 0, "maximum": 999_999_999},
+    ),
 ]
 Share = Annotated[
     float,
@@ -130,9 +143,14 @@ Share = Annotated[
         "SHARE",
         parse_share,
         show=lambda share: f"{share * 100:g}%",
-        schema={"type": ["string", "number"], "pattern": r"^\s*\d+(\.\d+)?%?\s*$", "minimum": 0, "maximum": 1},
+        schema={
+            "type": ["string", "number"],
+            "pattern": r"^\s*(0+(\.\d+)?|0*1(\.0+)?|0*\d{1,2}(\.\d+)?%|0*100(\.0+)?%)\s*$",
+            "minimum": 0,
+            "maximum": 1,
+        },
     ),
 ]
 HostAndPort = Annotated[
-    HostPort, Parser("HOST:PORT", parse_host_port, schema={"type": "string", "pattern": r":\d{1,5}$"})
+    HostPort, Parser("HOST:PORT", parse_host_port, schema={"type": "string", "pattern": r":\d{1,5}\s*$"})
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Value = str | None | list["Value"] | dict[str, "Value"]
 _TOO_DEEP = "expected a plan, got values within values without end"
+_DEEPEST = 100  # values within values; the interpreter's own limit differs between versions
 _MOST_VALUES = 100_000  # a plan of aliases to aliases would otherwise fill the memory
 
 
@@ -59,14 +60,23 @@ def read(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise Invalid([Problem((line,), f"expected YAML, got {error.problem or error.context}")]) from error
+        raise Invalid([Problem((line,), _unreadable(text, line, error.problem or error.context or ""))]) from error
     except yaml.YAMLError as error:
-        raise Invalid([Problem((1,), f"expected YAML, got {' '.join(str(error).split())}")]) from error
+        raise Invalid([Problem((1,), f"cannot be read as YAML: {' '.join(str(error).split())}")]) from error
     except (ValueError, OverflowError) as error:  # PyYAML lets these through: "\U00110000"
-        raise Invalid([Problem((1,), "expected YAML, got a character or version that there is not")]) from error
+        raise Invalid(
+            [Problem((1,), "cannot be read as YAML: it has a character or version that there is not")]
+        ) from error
     except RecursionError as error:
         raise Invalid([Problem((1,), _TOO_DEEP)]) from error
     return _read(root)
+
+
+def _unreadable(text: str, line: int, problem: str) -> str:
+    lines = text.splitlines()
+    written = lines[line - 1] if line <= len(lines) else ""
+    hint = '; within { } and [ ] quote what begins with ${: "${NAME}"' if "${" in written else ""
+    return f"cannot be read as YAML: {problem}{hint}"
 
 
 def _read(root: yaml.Node | None) -> Document:
@@ -101,6 +111,8 @@ class _Reader:
         if id(node) in self._open or len(self.lines) > _MOST_VALUES:
             problem = Problem((line,), "expected a finite plan, got aliases without end")
             raise Invalid([*self.problems, problem])
+        if len(self._open) >= _DEEPEST:
+            raise Invalid([*self.problems, Problem((line,), _TOO_DEEP)])
         self._open.append(id(node))
         value = self._content(node, path)
         self._open.pop()

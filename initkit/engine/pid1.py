@@ -35,15 +35,13 @@ def supervise() -> int | None:
     if child == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return None
-    while True:
+    # who died before SIGCHLD was waited for left no signal behind
+    while (code := _reap(child)) is None:
         info = signal.sigwaitinfo(awaited)
-        if info.si_signo == signal.SIGCHLD:
-            code = _reap(child)
-            if code is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                return code
-        elif info.si_code != _SI_KERNEL:
+        if info.si_signo != signal.SIGCHLD and info.si_code != _SI_KERNEL:
             os.kill(child, info.si_signo)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return code
 
 
 def _reap(child: int) -> int | None:

@@ -57,11 +57,12 @@ def parse(text: str, source: str, environ: Mapping[str, str]) -> list[Entry]:
     except document.Unexpanded as unexpanded:
         whole = unexpanded.document
         problems += unexpanded.problems
-    unread = {whole.at(problem.path) for problem in problems}
+    unread = {problem.path: whole.at(problem.path) for problem in problems}
     reader = _PlanReader(environ)
     entries = reader.plan(whole.value)
     # a value that could not be read is told once, not again as one of the wrong form
-    problems += [p for p in reader.problems if not any(repr(text) in p.message for text in unread)]
+    told = [p for p in reader.problems if p.path in unread or any(repr(text) in p.message for text in unread.values())]
+    problems += [problem for problem in reader.problems if problem not in told]
     if problems:
         raise PlanError(source, [(whole.line(p.path), p.path, p.message) for p in problems])
     return entries
@@ -71,7 +72,8 @@ class _PlanReader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.problems: list[Problem] = []
-        self._names: list[str] = []
+        self._names: list[str] = []  # of the entries read so far
+        self._given: list[object] = []  # by people, anywhere in the plan: not to be taken by entries without a name
         self._defaults: Mapping[str, object] = {}
 
     def plan(self, value: document.Value) -> list[Entry]:
@@ -84,6 +86,7 @@ class _PlanReader:
         if not isinstance(steps, list) or not steps:
             self._wrong(("steps",) if "steps" in value else (), f"expected a list of steps, got {describe(steps)}")
             return []
+        self._given = [item["name"] for item in steps if isinstance(item, dict) and isinstance(item.get("name"), str)]
         entries = [self._entry(item, ("steps", i)) for i, item in enumerate(steps)]
         return [entry for entry in entries if entry is not None]
 
@@ -145,11 +148,12 @@ class _PlanReader:
         return Entry(name, step, needs) if step is not None else None
 
     def _name(self, given: document.Value, kind: str, path: Path) -> str:
+        taken = [*self._names, *map(str, self._given)]
         if given is None:
-            return unique(kind, self._names)
+            return unique(kind, taken)
         if not isinstance(given, str) or not given.strip():
             self._wrong((*path, "name"), f"expected a name, got {describe(given)}")
-            return unique(kind, self._names)
+            return unique(kind, taken)
         if given in self._names:
             self._wrong((*path, "name"), f"expected a name of its own, got {given!r} again")
         return given

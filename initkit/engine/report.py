@@ -81,6 +81,8 @@ class Reporter:
         self._deadlines: dict[str, float] = {}
         self._beaten = clock.now()
         self._steps = 0
+        self._under_way: set[tuple[str, str]] = set()
+        self._tried: dict[str, int] = {}
         self._lock = threading.RLock()
 
     def emit(  # noqa: PLR0913 - an event's parts
@@ -94,7 +96,7 @@ class Reporter:
         sink: Sink | None = None,
     ) -> None:
         """Show one event, redacted, if its level is to be shown."""
-        if LEVELS.index(level) < self._level:
+        if LEVELS.index(level) < self._level and sink is None:
             return
         clean = {key: redact_json(value) for key, value in (facts or {}).items()}
         event = Event(level, name, step, printable(text), clean, self._clock.wall())
@@ -121,7 +123,7 @@ class Reporter:
         with self._lock:
             for key in [key for key in self._missing if key[0] == result.name]:
                 del self._missing[key]
-            self._sink.update(list(self._missing.values()))
+            self._sink.update(self._missed())
         if result.traceback:
             self.emit("error", "traceback", result.traceback.rstrip(), step=result.name)
         bad = result.exit_code and result.exit_code != EXIT_WOULD_CHANGE
@@ -137,7 +139,9 @@ class Reporter:
             before = self._missing.get((step, name))
             since = before.since if before else self._clock.now()
             self._missing[step, name] = Missing(step, name, why, since, attempts)
-            self._sink.update(list(self._missing.values()))
+            self._under_way.discard((step, name))
+            self._tried[step] = max(attempts, self._tried.get(step, 0))
+            self._sink.update(self._missed())
         if before is None or before.why != why:
             text = why if name == step else f"waiting for {name}: {why}"
             self.emit("info", "missing", text, {"target": name, "why": why, "attempts": attempts}, step=step)
@@ -146,7 +150,8 @@ class Reporter:
         """Something is no longer missing."""
         with self._lock:
             self._missing.pop((step, name), None)
-            self._sink.update(list(self._missing.values()))
+            self._tried[step] = max(attempts, self._tried.get(step, 0))
+            self._sink.update(self._missed())
         tries = _tries(attempts)
         spent = show_duration(round(seconds, 2))
         self.emit(
@@ -157,18 +162,30 @@ class Reporter:
             step=step,
         )
 
+    def trying(self, step: str) -> None:
+        """The step makes another attempt: why the last one failed is not what it waits for just now."""
+        with self._lock:
+            self._under_way.add((step, step))
+
+    def tried(self, step: str) -> int:
+        """The most attempts that the step has made at anything."""
+        return self._tried.get(step, 0)
+
+    def _missed(self) -> list[Missing]:
+        return [entry for key, entry in self._missing.items() if key not in self._under_way]
+
     def tick(self) -> None:
         """Every ten seconds, name what is missing: called at least once a second by whoever waits for the run."""
         with self._lock:
             now = self._clock.now()
-            if not self._missing:
+            missing = self._missed()
+            if not missing:
                 self._beaten = now
                 return
-            self._sink.update(list(self._missing.values()))
+            self._sink.update(missing)
             if now - self._beaten < HEARTBEAT:
                 return
             self._beaten = now
-            missing = list(self._missing.values())
         for step in dict.fromkeys(entry.step for entry in missing):
             self._beat(step, [entry for entry in missing if entry.step == step], now)
 
@@ -191,6 +208,8 @@ class Reporter:
     def summary(self, results: Sequence[Result]) -> None:
         """The closing lines: one per step, in columns."""
         width = max((len(result.name) for result in results), default=0)
+        # what --check was asked for is shown whatever the level of the log
+        apart = self._results if self._results is not self._sink else None
         for result in results:
             bad = result.exit_code and result.exit_code != EXIT_WOULD_CHANGE
             spent = f"  {show_duration(round(result.seconds, 2))}" if result.attempts else ""
@@ -198,7 +217,7 @@ class Reporter:
             for change in result.changes:
                 text += f"\n{'':<14}{'':<{width}}    {change}"
             facts = dict(result.as_json())
-            self.emit("error" if bad else "info", "summary", text, facts, sink=self._results)
+            self.emit("error" if bad else "info", "summary", text, facts, sink=apart)
         code = exit_code(results)
         if code:
             self.emit("debug", "exit", f"exit code {code}", {"exit_code": code})

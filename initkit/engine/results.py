@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from initkit.core.errors import UsageError
 from initkit.core.outcome import NO_FACTS, Facts, Outcome, Status
 from initkit.core.record import Record
 from initkit.core.redact import redact
@@ -90,7 +91,9 @@ def of_error(name: str, kind: str, error: InitkitError, *, seconds: float, attem
     """The result of a step that ended in an error of ours."""
     status = Status.TIMED_OUT if error.exit_code == EXIT_TIMED_OUT else Status.FAILED
     facts = {"done": error.done} if error.done else {}
-    return Result(name, kind, status, str(error), seconds, attempts, facts, exit_code=error.exit_code)
+    # "nothing was attempted" is no longer true once steps are under way
+    code = EXIT_FAILED if isinstance(error, UsageError) else error.exit_code
+    return Result(name, kind, status, str(error), seconds, attempts, facts, exit_code=code)
 
 
 def exit_code(results: Sequence[Result]) -> int:

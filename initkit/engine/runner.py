@@ -101,14 +101,19 @@ class Runner:
         try:
             outcome, changes = self._look(entry, attempts) if self._checking else (self._done(entry, attempts), ())
         except InitkitError as error:
-            spent = self._clock.now() - began
-            return results.of_error(entry.name, step.kind, error, seconds=spent, attempts=attempts.number)
+            spent, tried = self._clock.now() - began, self._tried(entry, attempts)
+            return results.of_error(entry.name, step.kind, error, seconds=spent, attempts=tried)
         except Exception as error:  # noqa: BLE001 - a bug must end in a report too
             return self._bug(entry, error, self._clock.now() - began)
-        spent = self._clock.now() - began
-        result = results.of_outcome(entry.name, step.kind, outcome, seconds=spent, attempts=attempts.number)
+        spent, tried = self._clock.now() - began, self._tried(entry, attempts)
+        result = results.of_outcome(entry.name, step.kind, outcome, seconds=spent, attempts=tried)
         code = EXIT_WOULD_CHANGE if outcome.status is Status.WOULD_CHANGE else 0
         return result.but(changes=changes, exit_code=code)
+
+    def _tried(self, entry: Entry, attempts: Attempts) -> int:
+        """How many attempts were made; a step that watches counts its own, of which the reporter was told."""
+        told = self._reporter.tried(entry.name) if isinstance(entry.step, Watches) else 0
+        return max(attempts.number, told)
 
     def _look(self, entry: Entry, attempts: Attempts) -> tuple[Outcome, tuple[str, ...]]:
         """``--check``: look once."""
@@ -131,6 +136,7 @@ class Runner:
 
     def _attempt(self, entry: Entry, attempts: Attempts) -> Outcome:
         """Look, and change what is not so."""
+        self._reporter.trying(entry.name)
         context = self._context(entry, attempts)
         finding = entry.step.check(context)
         if isinstance(finding, Satisfied):

@@ -56,7 +56,7 @@ def message(results: Sequence[Result]) -> str:
     if _fits(whole):
         return whole
     bad = [result for result in results if result.exit_code] or list(results)
-    for kept in (results, bad, bad[:3], bad[:1]):
+    for kept in (results, bad, bad[:30], bad[:10], bad[:3], bad[:1]):
         for cut in _CUTS:
             text = _summary(results, kept, cut=cut)
             if _fits(text):
@@ -105,7 +105,7 @@ def write(path: str | None, text: str) -> bool:
         text: an empty one empties it.
     """
     target = path or DEFAULT_PATH
-    flags = os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY | (os.O_CREAT if path else 0)
+    flags = os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY | os.O_NONBLOCK | (os.O_CREAT if path else 0)
     try:
         # the kubelet mounts it as a file: it can be written but neither replaced nor renamed
         descriptor = os.open(target, flags, 0o666)

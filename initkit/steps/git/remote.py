@@ -122,4 +122,6 @@ def _mask(user: str, password: str) -> None:
         learn(user)  # a token that stands alone: https://TOKEN@host
 
 
-Repository = Annotated[Remote, Parser("REPOSITORY", parse_remote)]
+Repository = Annotated[
+    Remote, Parser("REPOSITORY", parse_remote, schema={"type": "string", "pattern": r"^\.{0,2}/|://"})
+]

@@ -69,7 +69,7 @@ def parse_folder(text: str) -> str:
     return text
 
 
-RefName = Annotated[str, Parser("BRANCH|TAG|SHA", parse_ref, schema={"type": ["string", "number"]})]
+RefName = Annotated[str, Parser("BRANCH|TAG|SHA", parse_ref)]
 Subpath = Annotated[str, Parser("DIR", parse_subpath)]
 LinkName = Annotated[str, Parser("NAME", parse_link)]
 Folder = Annotated[str, Parser("DEST", parse_folder)]

@@ -91,5 +91,10 @@ def _unknown(what: str, name: str, command: str) -> PermanentError:
     )
 
 
-UserAndGroup = Annotated[Owner, Parser("USER[:GROUP]", parse_owner, schema={"type": ["string", "integer"]})]
-Group = Annotated[str, Parser("GROUP", parse_group, schema={"type": ["string", "integer"]})]
+_ONE = rf"(\d+|{_NAME.pattern})"
+# a boolean: to a plan's reader a user can be called `on`
+_SCHEMA = {"type": ["string", "integer", "boolean"], "minimum": 0, "maximum": _HIGHEST}
+UserAndGroup = Annotated[
+    Owner, Parser("USER[:GROUP]", parse_owner, schema=_SCHEMA | {"pattern": rf"^\s*{_ONE}(:{_ONE})?\s*$"})
+]
+Group = Annotated[str, Parser("GROUP", parse_group, schema=_SCHEMA | {"pattern": rf"^\s*{_ONE}\s*$"})]

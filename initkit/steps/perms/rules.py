@@ -70,7 +70,9 @@ def show_rule(rule: Rule) -> str:
     return f"{rule.path}/={rule.dir_mode}" if rule.dir_mode else f"{rule.path}={rule.file_mode}"
 
 
-RuleOption = Annotated[Rule, MappingParser("GLOB=MODE", parse_rule, Rule, show=show_rule)]
+RuleOption = Annotated[
+    Rule, MappingParser("GLOB=MODE", parse_rule, Rule, show=show_rule, schema={"type": "string", "pattern": "="})
+]
 
 
 class Wanted(NamedTuple):

@@ -111,4 +111,7 @@ def _bare_name(text: str) -> str:
     return near or (f"; did you mean {text}:PORT?" if re.fullmatch(r"[\w.-]+", text) else "")
 
 
-AnyTarget = Annotated[Target, VariantParser("TARGET", scheme_of, SCHEMES, what="scheme")]
+AnyTarget = Annotated[
+    Target,
+    VariantParser("TARGET", scheme_of, SCHEMES, what="scheme", schema={"type": "string", "pattern": r"^[^/?#]*:"}),
+]

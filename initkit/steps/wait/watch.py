@@ -47,6 +47,7 @@ class _Watched:
         self.next_at = now
         self.serial = 0  # of the probe whose answer is waited for; 0 when none is under way
         self.ends_at = math.inf
+        self.limit = 0.0  # seconds that the probe under way has
         self.under_way = 0
         self.ready = False
         self.error: InitkitError | None = None
@@ -192,7 +193,7 @@ class Watch:
         timeout = watched.attempts.begin()
         self._serials += 1
         serial = self._serials
-        watched.serial, watched.ends_at = serial, self._clock.now() + timeout
+        watched.serial, watched.ends_at, watched.limit = serial, self._clock.now() + timeout, timeout
         watched.under_way += 1
         context = self._context.but(attempt_timeout=timeout)
 
@@ -215,8 +216,7 @@ class Watch:
         now = self._clock.now()
         for watched in self._all:
             if watched.serial and now >= watched.ends_at:
-                limit = show_duration(round(watched.attempts.policy.attempt_timeout, 3))
-                self._judge(watched, TemporaryError(f"reach {watched.target.name}", f"no answer within {limit}"))
+                self._judge(watched, _silence(watched))
 
     def _settle(self, answer: _Answer) -> None:
         watched = self._all[answer.place]
@@ -241,6 +241,12 @@ class Watch:
         watched.error = verdict.error or error
         watched.next_at = math.inf if verdict.error else self._clock.now() + verdict.pause
         self._context.voice.missing(watched.target.name, error.cause, attempts=watched.attempts.number)
+
+
+def _silence(watched: _Watched) -> TemporaryError:
+    limit = show_duration(round(watched.limit, 3))
+    advice = "check that it is running, and that network policies let us through"
+    return TemporaryError(f"reach {watched.target.name}", f"no answer within {limit}", advice)
 
 
 def _plain(watched: _Watched) -> str:

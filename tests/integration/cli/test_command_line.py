@@ -288,3 +288,94 @@ def test_an_ascii_locale_is_no_error(tmp_path: Path) -> None:
         ended = initkit(*more, "wait", f"file:{tmp_path}/zażółć", env=env)
         assert ended.returncode == 0, ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["wait", "--check", "http", "http://127.0.0.1:1/"],
+        ["wait", "--any", "--timeout", "200ms", "--check", "http", "http://127.0.0.1:1/", "--status", "204"],
+        ["wait", "--timeout=200ms", "http", "http://127.0.0.1:1/", "--check"],
+    ],
+)
+def test_options_may_stand_before_a_form_s_name(words: list[str]) -> None:
+    assert initkit(*words).returncode == 3
+
+
+def test_a_form_s_missing_address_is_named_as_it_is_typed() -> None:
+    ended = initkit("wait", "http", "--status", "200")
+    assert (ended.returncode, "--http" in ended.stderr, "URL is missing" in ended.stderr) == (2, False, True)
+
+
+def test_exit_2_is_not_used_once_something_was_done(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "rows.csv").write_text("id\n1\n")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        f"steps:\n- perms: {{paths: [{tmp_path}/site], dir-mode: '0700'}}\n"
+        f"- seed: {{paths: [{tmp_path}/rows.csv], url-file: {tmp_path}/site}}\n"
+        "  retry: {attempts: 1, suspect-for: 0}\n"
+    )
+    ended = initkit("run", str(plan))
+    assert "changed" in ended.stderr
+    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
+    """What is opened next must not take their place: the lock, say, would be written into by the log."""
+    log = tmp_path / "log"
+    command = f"{sys.executable} -m initkit --termination-log {log} wait file:{tmp_path} {closed}"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
+    assert json.loads(log.read_text())["status"] == "ok"
+
+
+def test_an_empty_command_is_not_found(tmp_path: Path) -> None:
+    ended = initkit("wait", f"file:{tmp_path}", "--", "")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (127, False)
+
+
+def test_a_termination_log_that_nobody_reads_from_is_no_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert initkit("--termination-log", str(tmp_path / "fifo"), "wait", f"file:{tmp_path}").returncode == 0
+
+
+def test_a_refusal_goes_where_and_how_it_was_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for words, env in (
+        (["frob", "--termination-log", str(log), "--log-format=json"], {}),
+        (["wait"], {"INITKIT_TERMINATION_LOG": str(log), "INITKIT_LOG_FORMAT": "json"}),
+    ):
+        log.unlink(missing_ok=True)
+        ended = initkit(*words, env=env)
+        assert ended.returncode == 2
+        (line,) = ended.stderr.splitlines()
+        assert json.loads(line)["event"] == "refused"
+        assert json.loads(log.read_text())["exit_code"] == 2
+
+
+def test_what_check_finds_is_shown_whatever_the_level_of_the_log(tmp_path: Path) -> None:
+    ended = initkit("--check", "--log-level", "error", "wait", f"file:{tmp_path}/never")
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert ended.stdout.startswith("would change")
+
+
+def test_hold_has_nothing_to_check() -> None:
+    assert initkit("hold", "--check").returncode == 2
+
+
+def test_a_wait_s_report_counts_the_attempts_at_its_targets(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    initkit("--report", str(report), "wait", "--attempts", "3", "--interval", "10ms", f"file:{tmp_path}/never")
+    (step,) = json.loads(report.read_text())["steps"]
+    assert step["attempts"] == 3
+
+
+def test_a_plan_s_own_names_go_before_those_made_up(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"steps:\n- wait: file:{tmp_path}\n- {{name: wait, wait: 'file:{tmp_path}'}}\n")
+    ended = initkit("run", str(plan))
+    assert ended.returncode == 0
+    assert [line.split()[1] for line in ended.stderr.splitlines()[-2:]] == ["wait-2", "wait"]

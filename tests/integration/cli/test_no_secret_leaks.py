@@ -206,3 +206,17 @@ def test_the_working_directory_is_no_secret(tmp_path: Path) -> None:
     assert f"file:{tmp_path} is there" in ended.stderr
     hidden = initkit("wait", f"file:{tmp_path}", env={"DB_PWD": str(tmp_path.name)})
     assert tmp_path.name not in hidden.stderr
+
+
+def test_the_addresses_of_services_are_no_secrets(tmp_path: Path) -> None:
+    """The kubelet sets them for every Service; one that is called token-api must not blank out ports and addresses."""
+    env = {
+        "TOKEN_API_SERVICE_HOST": "10.96.0.7",
+        "TOKEN_API_SERVICE_PORT": "8080",
+        "TOKEN_API_SERVICE_PORT_HTTP": "8080",
+        "TOKEN_API_PORT": "tcp://10.96.0.7:8080",
+        "TOKEN_API_PORT_8080_TCP_ADDR": "10.96.0.7",
+    }
+    target = f"file:{tmp_path}/10.96.0.7:8080"
+    (tmp_path / "10.96.0.7:8080").touch()
+    assert f"{target} is there" in initkit("wait", target, env=env).stderr

@@ -75,14 +75,15 @@ _ORPHAN = """
 import os, sys
 if os.fork() == 0:
     if os.fork() == 0:          # an orphan once its parent has gone; it ends when the pipe's other side is gone
-        os.execvp("sleep", ["sleep", "0.3"])
+        os.execvp("sleep", ["sleep", LIFE])
     os._exit(0)
 os.wait()
+while LIFE == "0" and "Z" not in dead():
+    pass
 os.execvp(sys.executable, [sys.executable, "-m", "initkit", *sys.argv[1:]])
 """
-_NO_ZOMBIES = """
+_DEAD = """
 import os, sys, time
-until = time.monotonic() + 10
 def dead():
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -94,6 +95,11 @@ def dead():
         if "sleep" in text:
             found.append(text.rpartition(")")[2].split()[0])
     return found
+"""
+_NO_ZOMBIES = """
+until = time.monotonic() + 10
+while not dead() and time.monotonic() < until - 5:
+    pass  # it is to be seen first, or this would look before there is anything to see
 while (left := dead()) and time.monotonic() < until:
     time.sleep(0.02)
 print("left", left, flush=True)
@@ -101,13 +107,14 @@ open(sys.argv[1], "w").close()
 """
 
 
-def test_orphans_are_reaped(as_pid1: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("life", ["0.3", "0"], ids=["dies meanwhile", "is dead already"])
+def test_orphans_are_reaped(as_pid1: Start, tmp_path: Path, life: str) -> None:
     script = tmp_path / "look.py"
-    script.write_text(_NO_ZOMBIES)
+    script.write_text(_DEAD + _NO_ZOMBIES)
     done = tmp_path / "done"
     # the looker runs beside, started before process 1 becomes initkit
     start = (
-        "import os, sys\n"
+        f"{_DEAD}\nLIFE = {life!r}\n"
         f"if os.fork() == 0: os.execvp(sys.executable, [sys.executable, {str(script)!r}, {str(done)!r}])\n" + _ORPHAN
     )
     program = as_pid1(sys.executable, "-c", start, "wait", f"file:{done}")

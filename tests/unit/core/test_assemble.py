@@ -292,7 +292,7 @@ def test_words() -> None:
     assert describe({"a": 1}) == "a mapping (a)"
     assert describe(["x"]) == "a list of 1"
     assert describe(None) == "nothing"
-    assert Parser("TEXT", str).json_schema() == {"type": "string"}
+    assert Parser("TEXT", str).json_schema() == {"type": ["string", "number", "boolean"]}
 
 
 def test_a_list_for_one_value_says_so() -> None:

@@ -10,6 +10,7 @@ from fix_clock import VirtualClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from initkit.core.assemble import assemble
 from initkit.core.errors import (
     InitkitError,
     PermanentError,
@@ -18,6 +19,7 @@ from initkit.core.errors import (
     TimedOutError,
     UsageError,
 )
+from initkit.core.options import Invalid
 from initkit.core.retry import Attempts, RetryPolicy
 from initkit.engine.retrying import persist
 
@@ -70,10 +72,11 @@ def forever(make: Callable[[], InitkitError]) -> list[InitkitError]:
 # the policy
 
 
-@pytest.mark.parametrize("option", ["interval", "attempt_timeout"])
+@pytest.mark.parametrize("option", ["interval", "attempt-timeout"])
 def test_what_would_spin_or_never_try_is_refused(option: str) -> None:
-    with pytest.raises(ValueError, match=f"expected an {option.replace('_', '-')} longer than 0, got 0s"):
-        RetryPolicy(**{option: 0.0})  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match=r"expected a duration longer than 0, got '0s'") as caught:
+        assemble(RetryPolicy, {option: "0s", "attempts": "-1"})
+    assert {problem.path for problem in caught.value.problems} == {(option,), ("attempts",)}, "all mistakes at once"
 
 
 def test_exponential_backoff_doubles_up_to_the_longest_pause() -> None:

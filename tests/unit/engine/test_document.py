@@ -83,7 +83,7 @@ NESTED_BY_ALIASES = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n
     ids=["open", "lists", "block lists", "mappings", "aliases"],
 )
 def test_values_within_values_without_end_are_refused(text: str) -> None:
-    assert refused(text)[0][1].startswith("expected ")
+    assert refused(text)[0][1].startswith(("expected a plan, got values within values", "cannot be read as YAML"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_values_within_values_without_end_are_refused(text: str) -> None:
 )
 def test_what_is_no_yaml_is_refused_with_its_line(text: str, line: int) -> None:
     ((found, message),) = refused(text)
-    assert message.startswith("expected YAML, got ")
+    assert message.startswith("cannot be read as YAML: ")
     assert found == line
 
 

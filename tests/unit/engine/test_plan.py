@@ -88,7 +88,7 @@ steps:
         ("retry: 5m\nsteps: [{wait: a:1}]", "plan.yaml:1: retry: expected a mapping, got '5m'"),
         (
             "retry: {interval: 0}\nsteps: [{wait: a:1}]",
-            "plan.yaml:1: retry: expected an interval longer than 0, got 0s",
+            "plan.yaml:1: retry.interval: expected a duration longer than 0, got '0'",
         ),
         ("steps:\n- wait", "plan.yaml:2: steps[0]: expected a step such as 'migrate: /migrations', got 'wait'"),
         (
@@ -107,7 +107,7 @@ steps:
         ("steps:\n- wait: {targets: []}", "plan.yaml:2: steps[0].wait: expected at least one TARGET, got none"),
         (
             "steps:\n- {wait: a:1, retry: {interval: 0s}}",
-            "plan.yaml:2: steps[0].retry: expected an interval longer than 0, got 0s",
+            "plan.yaml:2: steps[0].retry.interval: expected a duration longer than 0, got '0s'",
         ),
         (
             "steps:\n- {wait: a:1, retry: {time: 1s}}",
@@ -133,7 +133,7 @@ steps:
         ),
         ("steps:\n- {migrate: [/a, /b]}", "plan.yaml:2: steps[0].migrate: expected PATH, got '/b' too many"),
         ("steps:\n- wait: a:1\n  wait: b:1", "plan.yaml:3: 'wait' stands twice, first in line 2"),
-        ("steps: [", "plan.yaml:1: expected YAML, got expected the node content, but found '<stream end>'"),
+        ("steps: [", "plan.yaml:1: cannot be read as YAML: expected the node content, but found '<stream end>'"),
     ],
 )
 def test_mistakes(text: str, mistake: str) -> None:

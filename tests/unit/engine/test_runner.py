@@ -220,9 +220,10 @@ def test_a_step_that_was_not_told_something_is_a_usage_error_before_anything_run
     assert statuses(Run(clock, environ={"WANTED": "1"})(Picky())) == ["changed"]
 
 
-def test_a_usage_error_later_on_ends_the_step_with_2(run: Run) -> None:
+def test_a_usage_error_once_steps_are_under_way_is_a_failure_like_others(run: Run) -> None:
+    """Exit 2 promises that nothing was attempted."""
     results = run(failing(UsageError("read", "what", "mend it")))
-    assert (statuses(results), exit_code(results)) == (["failed"], 2)
+    assert (statuses(results), exit_code(results)) == (["failed"], 1)
 
 
 def test_a_bug_is_reported_with_its_traceback_and_not_retried(run: Run, clock: VirtualClock) -> None:

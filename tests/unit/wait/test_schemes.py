@@ -10,7 +10,7 @@ from fix_clock import make_context
 from jsonschema import Draft202012Validator
 
 from initkit.core.assemble import assemble
-from initkit.core.errors import PermanentError, UsageError
+from initkit.core.errors import PermanentError
 from initkit.core.options import Invalid
 from initkit.core.redact import KNOWN
 from initkit.engine.plan import PlanError, parse
@@ -162,7 +162,7 @@ def test_other_databases_are_refused() -> None:
 )
 def test_an_address_that_libpq_cannot_read_is_told_without_its_password(url: str) -> None:
     target = wait({"postgres": url}).targets[0]
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(PermanentError) as caught:
         target.probe(make_context())
     assert "hunter2" not in str(caught.value)
     assert "write / as %2F" in str(caught.value)

@@ -56,8 +56,21 @@ def _status_range(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or match[1])
 
 
-HttpUrl = Annotated[str, Parser("URL", parse_url, show=redact)]
-Statuses = Annotated[StatusSet, Parser("STATUS", StatusSet, schema={"type": ["string", "integer"]})]
+HttpUrl = Annotated[str, Parser("URL", parse_url, show=redact, schema={"type": "string", "pattern": "://"})]
+_STATUSES = r"\s*[1-5]\d\d(-[1-5]\d\d)?\s*"
+Statuses = Annotated[
+    StatusSet,
+    Parser(
+        "STATUS",
+        StatusSet,
+        schema={
+            "type": ["string", "integer"],
+            "pattern": f"^{_STATUSES}(,{_STATUSES})*$",
+            "minimum": 100,
+            "maximum": 599,
+        },
+    ),
+]
 
 
 @declared

@@ -23,7 +23,9 @@ def parse_address(text: str) -> HostPort:
     return parse_host_port(text.removeprefix("tcp:").removeprefix("//").rstrip("/"))
 
 
-Address = Annotated[HostPort, Parser("HOST:PORT", parse_address)]
+Address = Annotated[
+    HostPort, Parser("HOST:PORT", parse_address, schema={"type": "string", "pattern": r":\d{1,5}/*\s*$"})
+]
 
 
 @declared

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from initkit.core.errors import UsageError
+from initkit.core.errors import PermanentError, SuspectError, UsageError
 from initkit.core.options import Declared, Opt, Parser, declared, did_you_mean
 from initkit.core.redact import learn, redact
 from initkit.core.secrets import learn_url, read_text
@@ -51,7 +51,9 @@ def learn_dsn(text: str) -> None:
         learn(value)
 
 
-Dsn = Annotated[str, Parser("URL", parse_dsn, show=redact)]
+Dsn = Annotated[
+    str, Parser("URL", parse_dsn, show=redact, schema={"type": "string", "pattern": rf"://|^{_KEY_VALUE.pattern}"})
+]
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ class DatabaseOptions(Declared):
         """The database: of ``--url``, ``--url-env``, ``--url-file``; else ``DATABASE_URL``; else libpq's ``PG*``.
 
         Raises:
-            UsageError: none of them says where it is, or what says so cannot be read.
+            UsageError: none of them says where it is, or a variable or option that should does not.
+            SuspectError: the file is missing.
+            PermanentError: the file cannot be read, or holds no address.
         """
         if self.url is not None:
             return find(self.url, "--url")
@@ -144,15 +148,19 @@ def _from_variable(name: str, environ: Mapping[str, str]) -> Database:
 
 
 def _from_file(path: str) -> Database:
+    task = "find the database"
     try:
-        text = read_text(path)
+        return _parsed(read_text(path), path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        advice = "mount it, or mend --url-file; it may still be on its way"
+        raise SuspectError(task, f"cannot read {path}: {error.strerror}", advice) from error
     except OSError as error:
-        raise UsageError(
-            "find the database", f"cannot read {path}: {error.strerror}", "mount it, or mend --url-file"
-        ) from error
+        advice = f"make it readable for UID {os.getuid()}, or mend --url-file"
+        raise PermanentError(task, f"cannot read {path}: {error.strerror}", advice) from error
     except UnicodeDecodeError as error:
-        raise UsageError("find the database", f"{path} is not UTF-8", "write the URL into it as plain text") from error
-    return _parsed(text, path)
+        raise PermanentError(task, f"{path} is not UTF-8", "write the URL into it as plain text") from error
+    except UsageError as error:  # it is read when the run is under way
+        raise PermanentError(error.task, error.cause, error.advice) from error
 
 
 def _parsed(text: str, source: str) -> Database:

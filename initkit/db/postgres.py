@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import queue
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from initkit.core.errors import (
@@ -15,12 +17,12 @@ from initkit.core.errors import (
     SuspectError,
     TemporaryError,
     TimedOutError,
-    UsageError,
 )
+from initkit.core.values import show_duration
 from initkit.db.dsn import needs_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import psycopg
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from initkit.db.dsn import Database
 
     Connection = psycopg.Connection[Any]
+    _Mailbox = queue.SimpleQueue[Connection | BaseException | None]
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TEMPORARY_STATES = ("08", "40", "53", "57", "58", "55P03", "25006")
@@ -66,9 +69,9 @@ def _parameters(database: Database) -> dict[str, Any]:
     except psycopg.ProgrammingError as error:
         # libpq quotes what it stumbles over, which may be a part of a password
         cause = re.sub(r'"[^"]*"', _harmless, str(error).strip().splitlines()[0])
-        raise UsageError("read the database's address", f"{database.source}: {cause}", advice) from error
+        raise PermanentError("read the database's address", f"{database.source}: {cause}", advice) from error
     if not re.fullmatch(r"[0-9,]*", str(found.get("port") or "")):
-        raise UsageError("read the database's address", f"{database.source}: its port is no number", advice)
+        raise PermanentError("read the database's address", f"{database.source}: its port is no number", advice)
     return found
 
 
@@ -86,15 +89,15 @@ def connect(database: Database, context: Context, *, role: str, **options: Any) 
         options: passed on to `psycopg.connect`.
 
     Raises:
-        UsageError: the address cannot be read, or names no user where the system has no name for ours.
-        TemporaryError: the server cannot be reached, or is starting up.
+        PermanentError: the address cannot be read, or names no user where the system has no name for ours.
+        TemporaryError: the server cannot be reached, does not answer in time, or is starting up.
         SuspectError: it refuses this user, password or database.
     """
     import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
 
     parameters = _parameters(database)
     if "service" not in parameters and needs_user(context.environ, parameters.get("user")):
-        raise UsageError(
+        raise PermanentError(
             f"connect to {target_of(database, context.environ)}",
             "the address names no user, and this UID has no name in /etc/passwd",
             "put a user into the URL, or set PGUSER",
@@ -104,11 +107,63 @@ def connect(database: Database, context: Context, *, role: str, **options: Any) 
         # whole seconds, and libpq takes 1 for 2
         "connect_timeout": max(2, math.ceil(min(context.attempt_timeout, context.remaining))),
     }
-    context.stop.check()
+    given = {name: value for name, value in ours.items() if name not in parameters} | options
+    task = f"connect to {target_of(database, context.environ)}"
     try:
-        return psycopg.connect(database.address, **({k: v for k, v in ours.items() if k not in parameters} | options))
+        return _in_time(lambda: psycopg.connect(database.address, **given), context, task)
     except psycopg.Error as error:
-        raise classify(error, f"connect to {target_of(database, context.environ)}") from error
+        raise classify(error, task) from error
+
+
+def _in_time(open_one: Callable[[], Connection], context: Context, task: str) -> Connection:
+    """What `open_one` returns or raises, unless the attempt's time is over before.
+
+    libpq cannot be left to keep the time: its connect_timeout is 2 s at least, counts anew for each host and address,
+    and does not cover the look-up of names. A thread that hangs for ever keeps no one from leaving.
+
+    Raises:
+        TemporaryError: the time is over; a connection that comes later is closed.
+    """
+    limit = min(context.attempt_timeout, context.remaining)
+    context.stop.check()
+    given_up = threading.Event()
+    mailbox = _begin(open_one, given_up)
+    answer = None
+    try:
+        answer = context.clock.receive(mailbox, limit)
+    finally:
+        if answer is None:
+            given_up.set()
+            _close_all(mailbox)
+    if answer is None:
+        cause = f"no answer within {show_duration(round(limit, 3))}"
+        raise TemporaryError(task, cause, "check that it is running and may be reached")
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _begin(open_one: Callable[[], Connection], given_up: threading.Event) -> _Mailbox:
+    mailbox: _Mailbox = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            mailbox.put(open_one())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is received
+            mailbox.put(error)
+        if given_up.is_set():
+            _close_all(mailbox)
+
+    threading.Thread(target=work, daemon=True, name="connect").start()
+    return mailbox
+
+
+def _close_all(mailbox: _Mailbox) -> None:
+    with suppress(queue.Empty):
+        while True:
+            late = mailbox.get_nowait()
+            if late is not None and not isinstance(late, BaseException):
+                late.close()
 
 
 def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
@@ -162,6 +217,13 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
   and l.database = (select oid from pg_database where datname = current_database())
 limit 1
 """
+_TABLE_HOLDER = """
+select a.pid, coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local'), coalesce(a.state, '')
+from pg_locks l join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'relation' and l.granted and l.mode = 'AccessExclusiveLock' and l.relation = to_regclass(%s)
+limit 1
+"""
+_LONGEST_LOCK_TIMEOUT = 86_400_000  # milliseconds: the setting holds 31 bits
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks at a lock that another holds
 
 
@@ -200,11 +262,49 @@ def acquire(connection: Connection, key: int, context: Context, what: str, *, tr
 
 
 def _holder(connection: Connection, key: int) -> str:
-    row = connection.execute(_HOLDER, (key >> 32, key & 0xFFFFFFFF)).fetchone()
-    if row is None:
+    return shown(connection.execute(_HOLDER, (key >> 32, key & 0xFFFFFFFF)).fetchone())
+
+
+def shown(session: tuple[Any, ...] | None) -> str:
+    """A session for messages, from its pid, application_name, address and state in pg_stat_activity."""
+    if session is None:
         return "a session that has just ended"
-    pid, application, address, state = row
+    pid, application, address, state = session
     return f"pid {pid} ({application or 'no application_name'} from {address}, {state})"
+
+
+def limit_waits(connection: Connection, seconds: float) -> None:
+    """Have statements of this transaction wait for a table that another has locked for so long; inf for ever.
+
+    It ends with the transaction: behind a pooler, a session's settings would become those of others.
+    """
+    milliseconds = 0 if math.isinf(seconds) else min(max(1, round(seconds * 1000)), _LONGEST_LOCK_TIMEOUT)
+    connection.execute("select set_config('lock_timeout', %s, true)", (str(milliseconds),))
+
+
+@contextmanager
+def reading_table(connection: Connection, context: Context, table: str) -> Iterator[None]:
+    """Read a table, in a transaction of its own; waiting for its lock ends with the attempt.
+
+    Args:
+        connection: in autocommit mode.
+        context: of the running step.
+        table: its name, as SQL writes it.
+
+    Raises:
+        TemporaryError: another session has locked it; the message names which.
+    """
+    import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    try:
+        with connection.transaction():
+            limit_waits(connection, min(context.attempt_timeout, context.remaining))
+            yield
+    except psycopg.errors.LockNotAvailable as error:
+        holder = shown(connection.execute(_TABLE_HOLDER, (table,)).fetchone())
+        raise TemporaryError(
+            f"read the table {table}", f"it is locked by {holder}", "wait for it to end, or end it"
+        ) from error
 
 
 @contextmanager

@@ -76,8 +76,9 @@ def recorded_by(
     from psycopg import sql  # noqa: PLC0415 - the driver is loaded when a database is met
 
     identifier = sql.Identifier(*([table.schema] if table.schema else []), table.name)
-    with postgres.cancelled_on_stop(connection, context, task):
-        found = connection.execute("select to_regclass(%s)", (identifier.as_string(connection),)).fetchone()
+    name = identifier.as_string(connection)
+    with postgres.cancelled_on_stop(connection, context, task), postgres.reading_table(connection, context, name):
+        found = connection.execute("select to_regclass(%s)", (name,)).fetchone()
         if not found or found[0] is None:
             return ()
         rows = connection.execute(sql.SQL("select version_num from {}").format(identifier)).fetchall()

@@ -27,13 +27,26 @@ def connect(path: str, context: Context, *, read_only: bool = False) -> sqlite3.
         SuspectError: the file or its folder is missing, or may not be opened.
         PermanentError: it is no SQLite database.
     """
+    if not read_only:
+        return _opened(path, "mode=rwc", context)
+    try:
+        return _opened(path, "mode=ro", context)
+    except InitkitError as error:
+        other = _other_way(path, error.__cause__)
+        if other is None:
+            raise
+    connection = _opened(path, other, context)
+    connection.execute("pragma query_only = on")
+    return connection
+
+
+def _opened(path: str, how: str, context: Context) -> sqlite3.Connection:
     import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
 
-    mode = "ro" if read_only else "rwc"
     connection = None
     try:
         connection = sqlite3.connect(
-            f"file:{quote(path)}?mode={mode}",
+            f"file:{quote(path)}?{how}",
             uri=True,
             timeout=min(context.attempt_timeout, 5.0),
             isolation_level=None,
@@ -48,6 +61,24 @@ def connect(path: str, context: Context, *, read_only: bool = False) -> sqlite3.
     return connection
 
 
+def _other_way(path: str, error: BaseException | None) -> str | None:
+    """How else to look at a file that could not be opened just for reading, or None."""
+    if _is_unfinished(error):
+        return "mode=rw"  # the first read rolls back what a killed program left
+    if not os.path.exists(path) or os.access(os.path.dirname(path) or ".", os.W_OK):
+        return None
+    # WAL mode makes two files beside the database, where nobody can: https://www.sqlite.org/wal.html#read_only_databases
+    left = any(os.path.exists(path + suffix) for suffix in ("-wal", "-journal"))
+    return None if left else "mode=ro&immutable=1"
+
+
+def _is_unfinished(error: BaseException | None) -> bool:
+    import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
+
+    unfinished = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY}
+    return getattr(error, "sqlite_errorcode", 0) in unfinished
+
+
 def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
     """What a driver's error means for us: https://www.sqlite.org/rescode.html."""
     import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
@@ -60,13 +91,16 @@ def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
         return TemporaryError(task, cause, "another program is writing to it", done=done)
     if code == sqlite3.SQLITE_CANTOPEN:
         return SuspectError(task, cause, "check that the folder exists and may be written by this user", done=done)
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
-        return PermanentError(task, cause, "mount the volume writable for this user", done=done)
-    if code == sqlite3.SQLITE_FULL:
-        return PermanentError(task, cause, "make room on the volume", done=done)
-    if code == sqlite3.SQLITE_NOTADB:
-        return PermanentError(task, cause, "name a SQLite database, or move this file away", done=done)
-    return PermanentError(task, cause, done=done)
+    if _is_unfinished(error):
+        advice = "a program was killed while it wrote: mount the volume writable for this user, to roll that back"
+        return SuspectError(task, cause, advice, done=done)
+    advice = {
+        sqlite3.SQLITE_READONLY: "mount the volume writable for this user",
+        sqlite3.SQLITE_PERM: "mount the volume writable for this user",
+        sqlite3.SQLITE_FULL: "make room on the volume",
+        sqlite3.SQLITE_NOTADB: "name a SQLite database, or move this file away",
+    }.get(code, "")
+    return PermanentError(task, cause, advice, done=done)
 
 
 @contextmanager

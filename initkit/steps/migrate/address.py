@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from initkit.core.errors import UsageError
+from initkit.core.errors import PermanentError, UsageError
 from initkit.db import dsn
 
 if TYPE_CHECKING:
@@ -59,17 +60,23 @@ def _parameters(database: Database) -> dict[str, str]:
         found: Mapping[str, Any] = conninfo_to_dict(database.address)
     except psycopg.ProgrammingError as error:
         cause = str(error).strip().splitlines()[0]
-        raise UsageError("read the database's address", f"{database.source}: {cause}", "mend it") from error
+        raise PermanentError("read the database's address", f"{database.source}: {cause}", "mend it") from error
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
-def environment(database: Database, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(database: Database, environ: Mapping[str, str], connect_timeout: float) -> dict[str, str]:
     """The environment that env.py runs in: ours, with ``DATABASE_URL`` for this database.
 
     A ``DATABASE_URL`` that already says so stays as the user wrote it, because env.py may rewrite it in its own way.
-    ``PGAPPNAME`` is libpq's default for a session's application_name, which needs no change of the URL.
+    ``PGAPPNAME`` and ``PGCONNECT_TIMEOUT`` are libpq's defaults for a session, which need no change of the URL.
+
+    Args:
+        database: for ``DATABASE_URL``.
+        environ: ours.
+        connect_timeout: seconds, for each host and address; libpq counts whole ones, and takes 1 for 2.
     """
     ours = dict(environ)
+    ours.setdefault("PGCONNECT_TIMEOUT", str(max(2, math.ceil(connect_timeout))))
     ours.setdefault("PGAPPNAME", "initkit/migrate")
     given = environ.get("DATABASE_URL", "").strip()
     if not given or not _is_same(given, database):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from initkit.core.step import Context
     from initkit.db.dsn import Database
+
+_AFTERWARDS = 10.0  # seconds: the least time to connect once the upgrade has begun
 
 
 @dataclass
@@ -60,6 +63,10 @@ class Alembic:
     def table(self) -> VersionTable:
         """The version table, as far as env.py says it literally."""
         return self._literal_table or VersionTable()
+
+    def sessions(self) -> list[int]:
+        """The server's process ids of the connections that env.py has open."""
+        return self._connections.sessions()
 
     def recorded(self, *, read_only: bool) -> Heads | None:
         """What the version table says; None where env.py must write before it can be asked, and may not.
@@ -108,6 +115,9 @@ class Alembic:
                 self._context.stop.check()
                 yield from self._timed(step)
 
+        # work is under way, which no deadline cuts off, nor the look at the database that must follow it
+        patience = max(self._context.attempt_timeout, _AFTERWARDS)
+        self._context = self._context.but(deadline=math.inf, attempt_timeout=patience)
         self._connections = Connections(self._context, read_only=False)
         with self._theirs(self._task) as config:
             self._run_env(config, steps, dont_mutate=False)
@@ -196,7 +206,7 @@ class Alembic:
         with failure.understood(self._context, task, folder, lambda: self._connections.loose):
             config = self._project.config(address.sqlalchemy_url(self._database))
             address.register_dialects()
-            environ = address.environment(self._database, self._context.environ)
+            environ = address.environment(self._database, self._context.environ, self._context.attempt_timeout)
             with borrowed(self._context, environ, self._project.import_folders(config)):
                 yield config
 

@@ -68,6 +68,12 @@ class Connections:
                 engine.dispose()
         self._engines.clear()
 
+    def sessions(self) -> list[int]:
+        """PostgreSQL's process ids of those that are open, as far as their driver tells."""
+        with self._lock:
+            infos = [getattr(raw, "info", None) for raw in self._open.values()]
+        return [pid for info in infos if (pid := getattr(info, "backend_pid", None))]
+
     def begin_revision(self) -> None:
         """From here on `loose` tells of a new revision."""
         self.loose = False

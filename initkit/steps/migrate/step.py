@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.errors import InitkitError
@@ -64,19 +64,21 @@ class Migrate(DatabaseOptions):
 
     def apply(self, context: Context) -> Outcome:
         """Apply them under the lock, unless whoever held it before has done so."""
+        from initkit.steps.migrate.blocked import told  # noqa: PLC0415 - only where there is something to apply
         from initkit.steps.migrate.lock import migration_lock  # noqa: PLC0415 - only where there is something to apply
 
         alembic = self._alembic(context)
-        with migration_lock(self.database(context.environ), alembic.table, context) as waited:
+        with migration_lock(self.database(context.environ), alembic.table, context) as lock:
             heads = alembic.recorded(read_only=True)
             if heads is not None and not alembic.pending(heads):
                 return Outcome.ok(
                     f"{_at(alembic, heads)}; another run got there first",
-                    {"revision": list(heads), "lock_waited_s": round(waited, 3)},
+                    {"revision": list(heads), "lock_waited_s": round(lock.waited, 3)},
                 )
-            _upgrade(alembic, heads)
+            with told(lock.connection, alembic.sessions, context) if lock.connection else nullcontext():
+                _upgrade(alembic, heads)
             alembic.verify()
-        return _outcome(alembic, heads or (), waited)
+        return _outcome(alembic, heads or (), lock.waited)
 
     def _alembic(self, context: Context) -> Alembic:
         from initkit.steps.migrate.alembic import Alembic  # noqa: PLC0415 - the driver's neighbours come with it

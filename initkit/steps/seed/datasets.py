@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from initkit.core.errors import PermanentError, UsageError
+from initkit.core.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,8 +54,8 @@ def find(paths: Sequence[str], voice: Voice | None = None) -> list[Dataset]:
         voice: is warned of files in a folder that look like datasets but are not loaded.
 
     Raises:
-        PermanentError: a path is missing or cannot be read, or a folder holds no dataset.
-        UsageError: a file's name does not say which format it has, or which table it is for.
+        PermanentError: a path is missing or cannot be read, a folder holds no dataset, or a file's name does not say
+            which format it has, or which table it is for.
     """
     found: dict[str, Dataset] = {}
     for path in paths:
@@ -94,10 +94,10 @@ def _suffix(path: str) -> str:
 def _dataset(path: str) -> Dataset:
     table, suffix = os.path.splitext(os.path.basename(path))
     if suffix not in FORMATS:
-        raise UsageError(f"load {path}", f"expected {_KNOWN}, got {os.path.basename(path)!r}", "rename the file")
+        raise PermanentError(f"load {path}", f"expected {_KNOWN}, got {os.path.basename(path)!r}", "rename the file")
     parts = table.split(".")
     if not all(parts) or len(parts) > 2:  # noqa: PLR2004 - schema and table
-        raise UsageError(
+        raise PermanentError(
             f"load {path}",
             f"expected TABLE{suffix} or SCHEMA.TABLE{suffix}, got {os.path.basename(path)!r}",
             "rename the file",

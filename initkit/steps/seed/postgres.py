@@ -5,7 +5,6 @@ What the catalog says is read in `postgres_catalog`, what the server refuses is 
 
 from __future__ import annotations
 
-import math
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from initkit.steps.seed.datasets import Dataset
     from initkit.steps.seed.rows import Row
     from initkit.steps.seed.tables import Table
-
-_LONGEST_LOCK_TIMEOUT = 86_400_000  # milliseconds: the setting holds 31 bits
 
 
 @contextmanager
@@ -53,17 +50,12 @@ def writing(database: Database, context: Context) -> Iterator[PostgresStore]:
         # what another replica committed while we waited for the lock must be visible after it
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         postgres.acquire(connection, postgres.lock_key("seed"), context, "the seed lock", transaction=True)
-        _limit_waits(connection, context)
+        # waiting for a table that another has locked ends at our deadline; work under way never does
+        postgres.limit_waits(connection, context.remaining)
+        connection.execute("set local statement_timeout = 0")
         connection.execute("set constraints all deferred")
         yield PostgresStore(connection, context)
         connection.commit()
-
-
-def _limit_waits(connection: postgres.Connection, context: Context) -> None:
-    """Waiting for a table that another has locked ends at our deadline; work under way never does."""
-    left = 0 if math.isinf(context.remaining) else max(1, round(context.remaining * 1000))
-    connection.execute("select set_config('lock_timeout', %s, true)", (str(min(left, _LONGEST_LOCK_TIMEOUT)),))
-    connection.execute("set local statement_timeout = 0")
 
 
 class PostgresStore:
@@ -75,6 +67,12 @@ class PostgresStore:
 
     def ledger(self) -> list[Entry]:
         """What was recorded."""
+        if not self._connection.autocommit:
+            return self._entries()
+        with postgres.reading_table(self._connection, self._context, TABLE):
+            return self._entries()
+
+    def _entries(self) -> list[Entry]:
         if self._connection.execute("select 1 where to_regclass(%s) is null", (TABLE,)).fetchone():
             return []
         rows = self._connection.execute(

@@ -23,11 +23,11 @@ from initkit.core.errors import (
     SuspectError,
     TemporaryError,
     TimedOutError,
-    UsageError,
 )
 from initkit.core.stop import Stop
 from initkit.db import postgres
 from initkit.db.dsn import Database, find, parse_dsn
+from initkit.db.revisions import VersionTable, recorded_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,14 +165,49 @@ def test_what_is_no_postgresql_is_temporary(speaking: Callable[[bytes | None], i
 
 def test_a_server_that_keeps_silent_is_given_up_in_time(speaking: Callable[[bytes | None], int]) -> None:
     began = time.monotonic()
-    error = refused(f"postgres://app:hunter2@127.0.0.1:{speaking(None)}/shop", attempt_timeout=1.0)
+    silent = f"127.0.0.1:{speaking(None)}"
+    error = refused(f"postgres://app:hunter2@{silent},{silent}/shop?connect_timeout=20", attempt_timeout=0.3)
     assert type(error) is TemporaryError
-    assert 1 <= time.monotonic() - began < 6
+    assert error.cause == "no answer within 300ms"
+    assert error.advice == "check that it is running and may be reached"
+    assert 0.3 <= time.monotonic() - began < 1.8, "libpq itself takes 2 s at least, for each host"
 
 
-def test_an_address_that_libpq_cannot_read_is_a_usage_error() -> None:
+def test_the_deadline_ends_an_attempt_too(speaking: Callable[[bytes | None], int]) -> None:
+    error = refused(f"postgres://app:hunter2@127.0.0.1:{speaking(None)}/shop", timeout=0.2)
+    assert type(error) is TemporaryError
+    assert re.fullmatch(r"no answer within \d+ms", error.cause)
+
+
+def test_a_signal_ends_the_wait_for_an_answer(speaking: Callable[[bytes | None], int]) -> None:
+    stop = Stop()
+    threading.Timer(0.2, stop.request, [15]).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        connect(f"postgres://app:hunter2@127.0.0.1:{speaking(None)}/shop", stop=stop)
+    assert time.monotonic() - began < 2
+
+
+def test_a_connection_that_comes_too_late_is_closed(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    really, late, go_on = psycopg.connect, [], threading.Event()
+
+    def dawdle(*words: Any, **options: Any) -> postgres.Connection:
+        go_on.wait(10)
+        late.append(really(*words, **options))
+        return late[0]
+
+    monkeypatch.setattr(psycopg, "connect", dawdle)
+    threads = set(threading.enumerate())
+    assert refused(postgres_url, attempt_timeout=0.1).cause == "no answer within 100ms"
+    go_on.set()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+    assert late[0].closed
+
+
+def test_an_address_that_libpq_cannot_read_is_permanent() -> None:
     error = refused("host=db password='hunter2")
-    assert isinstance(error, UsageError)
+    assert isinstance(error, PermanentError)
     assert "unterminated quoted string" in str(error)
     assert str(error).startswith("cannot read the database's address: --url: ")
 
@@ -199,12 +234,12 @@ def test_targets_are_named_without_user_and_password() -> None:
 PROBE = """
 import sys
 from fix_clock import make_context
-from initkit.core.errors import UsageError
+from initkit.core.errors import PermanentError
 from initkit.db import postgres
 from initkit.db.dsn import find
 try:
     postgres.connect(find(sys.argv[1], "--url"), make_context(), role="test")
-except UsageError as error:
+except PermanentError as error:
     print(error)
 """
 
@@ -344,6 +379,27 @@ def test_a_signal_ends_the_wait_for_a_lock(postgres_url: str) -> None:
         with pytest.raises(Stopped):
             postgres.acquire(connection, key, make_context(stop=stop), "the lock")
         assert time.monotonic() - began < 2
+
+
+# the locks of tables
+
+
+def test_a_table_that_another_has_locked_is_told_with_its_holder(postgres_url: str) -> None:
+    table = VersionTable()
+    with connect(postgres_url) as holder, connect(postgres_url) as connection:
+        holder.execute("create table alembic_version (version_num text)")
+        with holder.transaction():
+            holder.execute("lock table alembic_version in access exclusive mode")
+            began = time.monotonic()
+            with pytest.raises(TemporaryError) as caught:
+                recorded_by(connection, make_context(timeout=0.3), table)
+        assert time.monotonic() - began < 3
+        assert str(caught.value) == (
+            f'cannot read the table "alembic_version": it is locked by pid {holder.info.backend_pid} '
+            "(initkit/test from local, idle in transaction); wait for it to end, or end it"
+        )
+        assert recorded_by(connection, make_context(timeout=0), table) == ()
+        assert connection.execute("show lock_timeout").fetchone() == ("0",), "the session's own is as it was"
 
 
 # a signal in the middle

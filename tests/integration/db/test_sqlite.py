@@ -6,6 +6,8 @@ import errno
 import fcntl
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_clock import RecordingVoice, VirtualClock, make_context
+from fix_need import need, need_program
+from fix_sqlite import leave_hot_journal
 
 from initkit.core.errors import InitkitError, PermanentError, Stopped, SuspectError, TemporaryError, TimedOutError
 from initkit.core.stop import Stop
@@ -175,3 +179,63 @@ def test_a_file_system_without_locks_says_so(database: Path, monkeypatch: pytest
         sqlite.locked(str(database), make_context(), "the lock"),
     ):
         pytest.fail("it is held")
+
+
+# what a killed program leaves
+
+
+def test_a_look_rolls_back_what_a_killed_program_left(database: Path) -> None:
+    leave_hot_journal(database, "insert into a values (null)")
+    with closing(sqlite.connect(str(database), make_context(), read_only=True)) as connection:
+        assert connection.execute("select count(*) from a").fetchone() == (0,)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("insert into a values (1)")
+    assert not os.path.exists(f"{database}-journal")
+
+
+def test_a_program_that_is_killed_after_we_connected_is_left_to_the_next_attempt(database: Path) -> None:
+    with closing(sqlite.connect(str(database), make_context(), read_only=True)) as connection:
+        leave_hot_journal(database, "insert into a values (null)")
+        with (
+            pytest.raises(SuspectError, match="a program was killed while it wrote"),
+            sqlite.interrupted_on_stop(connection, make_context(), "look"),
+        ):
+            connection.execute("select count(*) from a")
+
+
+# a volume that is mounted read-only
+
+LOOK = """
+import sys
+from fix_clock import make_context
+from initkit.core.errors import InitkitError
+from initkit.db import sqlite
+try:
+    print(sqlite.connect(sys.argv[1], make_context(), read_only=True).execute("select count(*) from a").fetchone())
+except InitkitError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def look_read_only(path: Path) -> str:
+    unshare = [need_program("unshare", "util-linux"), "--user", "--map-root-user", "--mount"]
+    need(subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode == 0, "user namespaces")
+    mount = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; shift; exec "$@"'
+    command = [*unshare, "sh", "-ec", mount, "sh", str(path.parent), sys.executable, "-c", LOOK, str(path)]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    found = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
+    return found.stdout.strip() or found.stderr
+
+
+def test_a_database_in_wal_mode_can_be_looked_at_on_a_read_only_volume(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("pragma journal_mode = wal")
+    assert look_read_only(database) == "(0,)"
+
+
+def test_what_is_unfinished_there_is_not_taken_for_the_truth(database: Path) -> None:
+    leave_hot_journal(database, "insert into a values (null)")
+    assert look_read_only(database) == (
+        f"SuspectError cannot open {database}: attempt to write a readonly database; "
+        "a program was killed while it wrote: mount the volume writable for this user, to roll that back"
+    )

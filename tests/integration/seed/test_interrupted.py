@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fix_clock import make_context
+from fix_seed import run
+from fix_sqlite import leave_hot_journal
 
 from initkit.core.errors import Stopped
+from initkit.core.outcome import Pending
 from initkit.core.stop import Stop
 from initkit.steps.seed.store import writing
 
@@ -90,6 +93,15 @@ def test_a_kill_at_any_instant_leaves_all_or_nothing(shop: Shop, mode: str) -> N
         assert ask("run")["detail"]
         assert counted(shop) == (rows, rows, 2)
         assert ask("run")["detail"] == "2 datasets up to date"
+
+
+def test_what_another_program_left_half_written_is_rolled_back(sqlite_shop: Shop, tmp_path: Path) -> None:
+    fill(sqlite_shop, 10)
+    leave_hot_journal(tmp_path / "shop.db", "insert into orders (customer_id, item) values (1, 'lost')")
+    finding = sqlite_shop.step().check(make_context())
+    assert isinstance(finding, Pending)
+    assert run(sqlite_shop.step(), make_context()).detail.startswith("2 datasets loaded")
+    assert counted(sqlite_shop) == (10, 10, 2)
 
 
 @pytest.mark.parametrize("mode", ["once", "upsert"])

@@ -11,6 +11,7 @@ from fix_clock import RecordingVoice, make_context
 from fix_seed import CUSTOMERS
 
 from initkit.core.errors import PermanentError, SuspectError, TemporaryError, TimedOutError, UsageError
+from initkit.core.outcome import Satisfied
 from initkit.db.postgres import lock_key
 
 if TYPE_CHECKING:
@@ -122,6 +123,18 @@ def test_a_table_that_is_locked_is_waited_for_until_the_deadline(postgres_shop: 
         other.execute("lock table customers in share mode")
         with pytest.raises(TemporaryError, match="lock timeout"):
             postgres_shop.step().apply(make_context(timeout=0.5))
+
+
+def test_a_ledger_that_is_locked_is_told_by_a_look_as_well(postgres_shop: Shop) -> None:
+    postgres_shop.write("customers.csv", CUSTOMERS)
+    postgres_shop.seed()
+    with psycopg.connect(postgres_shop.sql.url, application_name="another") as other:
+        other.execute("lock table initkit_seed, customers in access exclusive mode")
+        with pytest.raises(
+            TemporaryError, match=r"read the table initkit_seed: it is locked by pid \d+ \(another from"
+        ):
+            postgres_shop.step().check(make_context(timeout=0.5))
+    assert isinstance(postgres_shop.step().check(make_context(timeout=0.5)), Satisfied)
 
 
 def test_what_another_replica_committed_is_seen_under_any_default_isolation(postgres_shop: Shop) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from initkit.core.assemble import assemble
-from initkit.core.errors import UsageError
+from initkit.core.errors import InitkitError, PermanentError, SuspectError, UsageError
 from initkit.core.options import Invalid, declared
 from initkit.core.redact import KNOWN, MASK, redact
 from initkit.db.dsn import Database, DatabaseOptions, find, learn_dsn, needs_user, parse_dsn
@@ -117,12 +117,23 @@ def test_without_any_it_is_a_usage_error_that_says_what_to_do() -> None:
 def test_a_file_may_still_be_on_its_way_when_a_run_begins(tmp_path: Path) -> None:
     step = options(url_file=str(tmp_path / "missing"))
     step.prepare({})
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(SuspectError) as caught:
         step.database({})
     assert str(caught.value) == (
         f"cannot find the database: cannot read {tmp_path}/missing: No such file or directory; "
-        "mount it, or mend --url-file"
+        "mount it, or mend --url-file; it may still be on its way"
     )
+
+
+def test_a_file_that_cannot_be_read_or_names_no_database_is_permanent(tmp_path: Path) -> None:
+    nowhere = tmp_path / "url"
+    nowhere.write_text("sqlite://\n")
+    for path, message in [
+        (tmp_path, "Is a directory; make it readable for UID"),
+        (nowhere, "url names no file; write"),
+    ]:
+        with pytest.raises(PermanentError, match=message):
+            options(url_file=str(path)).database({})
 
 
 def test_errors_name_the_source_and_never_the_secret(tmp_path: Path) -> None:
@@ -138,8 +149,9 @@ def test_errors_name_the_source_and_never_the_secret(tmp_path: Path) -> None:
         ({"url_file": str(binary)}, f"{binary} is not UTF-8"),
         ({}, "the environment variable DATABASE_URL: expected a postgres"),
     ]:
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises(InitkitError) as caught:
             options(**given).database(environ)
+        assert type(caught.value) is (PermanentError if "url_file" in given else UsageError)
         assert source in str(caught.value)
         assert "hunter2" not in str(caught.value)
     with pytest.raises(Invalid) as refused:

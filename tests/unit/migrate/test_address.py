@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from initkit.core.errors import UsageError
+from initkit.core.errors import PermanentError
 from initkit.db.dsn import Database, find
 from initkit.steps.migrate.address import environment, sqlalchemy_url
 
@@ -54,20 +54,23 @@ def test_sqlite_keeps_its_path() -> None:
     assert sqlalchemy_url(find("sqlite:///x.db", "--url")) == "sqlite:///x.db"
 
 
-def test_an_address_that_libpq_cannot_read_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="--url"):
+def test_an_address_that_libpq_cannot_read_is_permanent() -> None:
+    with pytest.raises(PermanentError, match="--url"):
         sqlalchemy_url(postgres("postgresql://db/shop?nonsense=1"))
+
+
+def environ_for(address: str, given: dict[str, str]) -> dict[str, str]:
+    return environment(postgres(address), given, 2.5)
 
 
 def test_database_url_is_left_as_it_is_where_it_says_the_same() -> None:
     given = {"DATABASE_URL": "postgres://u:p@db/shop"}
-    assert environment(postgres("postgresql://u:p@db/shop"), given)["DATABASE_URL"] == given["DATABASE_URL"]
-    assert environment(postgres("postgresql://u:p@other/shop"), given)["DATABASE_URL"] == "postgresql://u:p@other/shop"
-    assert environment(postgres("postgresql://u@db/shop"), {"DATABASE_URL": "mysql://x"})["DATABASE_URL"].startswith(
-        "p"
-    )
+    assert environ_for("postgresql://u:p@db/shop", given)["DATABASE_URL"] == given["DATABASE_URL"]
+    assert environ_for("postgresql://u:p@other/shop", given)["DATABASE_URL"] == "postgresql://u:p@other/shop"
+    assert environ_for("postgresql://u@db/shop", {"DATABASE_URL": "mysql://x"})["DATABASE_URL"].startswith("p")
 
 
-def test_the_sessions_name_is_a_default_only() -> None:
-    assert environment(postgres(""), {})["PGAPPNAME"] == "initkit/migrate"
-    assert environment(postgres(""), {"PGAPPNAME": "mine"})["PGAPPNAME"] == "mine"
+def test_the_sessions_name_and_patience_are_defaults_only() -> None:
+    ours, theirs = environ_for("", {}), environ_for("", {"PGAPPNAME": "mine", "PGCONNECT_TIMEOUT": "60"})
+    assert (ours["PGAPPNAME"], ours["PGCONNECT_TIMEOUT"]) == ("initkit/migrate", "3")
+    assert (theirs["PGAPPNAME"], theirs["PGCONNECT_TIMEOUT"]) == ("mine", "60")

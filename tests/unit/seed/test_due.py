@@ -7,7 +7,7 @@ import pytest
 from fix_clock import RecordingVoice, make_context
 
 from initkit.core.assemble import assemble
-from initkit.core.errors import PermanentError, Stopped, UsageError
+from initkit.core.errors import PermanentError, Stopped
 from initkit.core.options import Invalid, options_of
 from initkit.core.stop import Stop
 from initkit.steps.seed import datasets, ledger
@@ -58,9 +58,9 @@ def test_what_looks_like_a_dataset_but_is_not_loaded_is_warned_of(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["users.txt", "users", ".csv", "a.b.c.csv", "a..csv"])
-def test_a_name_that_says_no_table_or_format_is_a_usage_error(tmp_path: Path, name: str) -> None:
+def test_a_name_that_says_no_table_or_format_is_permanent(tmp_path: Path, name: str) -> None:
     touch(tmp_path, name)
-    with pytest.raises(UsageError, match="rename the file"):
+    with pytest.raises(PermanentError, match="rename the file"):
         found(tmp_path / name)
 
 

@@ -51,7 +51,6 @@ import os, sys, time
 if os.fork() == 0:
     while not os.path.exists(sys.argv[1]):
         time.sleep(0.01)
-    time.sleep(0.2)
     print("signalled", flush=True)
     os.kill(1, int(sys.argv[2]))
     os._exit(0)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -15,11 +14,8 @@ from fix_clock import RecordingVoice, make_context
 from fix_sqlite import leave_hot_journal
 
 from initkit.core.assemble import assemble
-from initkit.core.clock import SystemClock
-from initkit.core.errors import PermanentError, SuspectError, TemporaryError
+from initkit.core.errors import PermanentError, SuspectError
 from initkit.core.outcome import Pending, Satisfied, Status
-from initkit.core.stop import Stop
-from initkit.steps.migrate import blocked
 from initkit.steps.migrate.step import STEP, Migrate
 
 if TYPE_CHECKING:
@@ -454,75 +450,3 @@ def test_what_another_program_left_half_written_is_rolled_back(project: Builder,
     assert step.apply(make_context()).status is Status.CHANGED
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("select count(*) from t_a1").fetchone() == (0,)
-
-
-# another session's locks, and time
-
-
-def test_a_locked_version_table_is_told_with_its_holder(postgres_url: str, project: Builder) -> None:
-    project.tables("a1")
-    step = step_for(project.folder, url=postgres_url)
-    step.apply(make_context())
-    with psycopg.connect(postgres_url, application_name="another") as other:
-        other.execute("lock table alembic_version in access exclusive mode")
-        message = r'read the table "alembic_version": it is locked by pid \d+ \(another from local'
-        with pytest.raises(TemporaryError, match=message):
-            step.check(make_context(attempt_timeout=0.3))
-    assert isinstance(step.check(make_context()), Satisfied)
-
-
-class Unblocking(RecordingVoice):
-    """Ends the other session's transaction once it is told of."""
-
-    def __init__(self, other: psycopg.Connection[Any]) -> None:
-        super().__init__()
-        self.other = other
-
-    def missing(self, name: str, why: str, *, attempts: int) -> None:
-        super().missing(name, why, attempts=attempts)
-        self.other.rollback()
-
-
-def test_a_migration_that_waits_for_anothers_lock_says_so(
-    postgres_url: str, project: Builder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocked, "_PAUSE", 0.1)
-    project.tables("a1")
-    step_for(project.folder, url=postgres_url).apply(make_context())
-    project.revision("b2", "op.add_column('t_a1', sa.Column('name', sa.Text))")
-    with psycopg.connect(postgres_url, application_name="another") as other:
-        other.execute("select * from t_a1")
-        voice = Unblocking(other)
-        outcome = step_for(project.folder, url=postgres_url).apply(make_context(voice=voice))
-    assert outcome.status is Status.CHANGED
-    name, why = voice.missed[0]
-    assert (name, voice.founds) == ("the migration under way", [name])
-    assert re.fullmatch(r"waits for a lock held by pid \d+ \(another from local, idle in transaction\)", why)
-
-
-class Leaping(SystemClock):
-    leapt = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.leapt
-
-
-class Jumping(RecordingVoice):
-    """An hour passes as soon as a revision is under way."""
-
-    def __init__(self, clock: Leaping) -> None:
-        super().__init__()
-        self.clock = clock
-
-    def note(self, text: str, **facts: object) -> None:
-        super().note(text, **facts)
-        self.clock.leapt = 3600.0
-
-
-def test_a_deadline_that_passes_while_revisions_are_applied_ends_nothing(url: str, project: Builder) -> None:
-    project.tables("a1", "b2")
-    stop = Stop()
-    clock = Leaping(stop)
-    context = make_context(clock=clock, stop=stop, voice=Jumping(clock))
-    assert step_for(project.folder, url=url).apply(context).detail == "2 revisions applied: (base) → b2 make b2"
-    assert context.remaining == 0

@@ -47,7 +47,7 @@ clean: ## remove all that was made here, the virtual environment too
 need-git:
 	@command -v git >/dev/null || { echo "make: there is no git on PATH; install it" >&2; exit 1; }
 
-# The hashes are to be those of the public index, whatever else this machine is set up to ask
+# The hashes are to be those of the public index, whatever index uv is set up to ask
 unexport UV_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL UV_FIND_LINKS
 compile = $(BIN)/uv pip compile --no-config --quiet --python $(BIN)/python \
 	--universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" \

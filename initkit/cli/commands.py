@@ -164,7 +164,7 @@ def _form(
         given = {position.key: [{name: command.given(ctx, title)}]}
         return _made(ctx, command, cls, Scope(kind, environ), settings, given)
 
-    sections = {title: options_of(variant)} | _sections(cls, but=position)
+    sections = {title: options_of(variant)} | _sections(cls, but=position, own=getattr(variant, "pace", None))
     command = OptionsCommand(name, variant, sections, callback=callback, epilog=_epilog(f"{kind}_{name}"))
     return command
 
@@ -177,8 +177,13 @@ def variants_of(cls: type[Declared]) -> tuple[Option, VariantParser] | None:
     return None
 
 
-def _sections(cls: type[Declared], but: Option | None = None) -> dict[str, list[Option]]:
-    options = [option for option in options_of(cls) if option is not but]
+def _sections(cls: type[Declared], but: Option | None = None, own: object = None) -> dict[str, list[Option]]:
+    """The options by section; `own` has defaults that a form of the argument puts in place of its kind's."""
+    options = [
+        option.but(default=getattr(own, option.path[-1], option.default))
+        for option in options_of(cls)
+        if option is not but
+    ]
     return {
         OWN: [option for option in options if option.path[0] != "retry"],
         RETRY: [option for option in options if option.path[0] == "retry"],

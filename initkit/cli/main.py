@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Step
 
 _RUN, _HOLD, _SCHEMA = "run", "hold", "schema"
+_FOLLOWS = b"1"  # from the child of process 1: all succeeded, and COMMAND is to follow
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # POSIX, Shell Command Language, 2.8.2
 
 
@@ -52,11 +53,24 @@ def _run(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list[st
     if os.getpid() == 1:
         from initkit.engine import pid1  # noqa: PLC0415 - only in a container
 
+        heard, told = os.pipe()
         code = pid1.supervise()
         if code is not None:
-            return code, argv.split(words)[1] if code == 0 else []
-        return _invoke(words, environ)[0], []
+            os.set_blocking(heard, False)
+            follows = code == 0 and _read(heard) == _FOLLOWS
+            return code, argv.split(words)[1] if follows else []
+        code, command = _invoke(words, environ)
+        if command:
+            os.write(told, _FOLLOWS)
+        return code, []
     return _invoke(words, environ)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1)
+    except BlockingIOError:
+        return b""
 
 
 def _invoke(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list[str]]:

@@ -65,6 +65,7 @@ class Program:
             host.run(lambda: runner.run(entries))
         except Stopped as stopped:
             runner.abandon(stopped.signum)
+            self._reporter.mute()
         except InitkitError:
             self._reporter.close()
             raise
@@ -86,7 +87,12 @@ class Program:
             for entry in entries
             if entry.name not in names
         ]
-        return [*ended, *rest]
+        everything = [*ended, *rest]
+        if code and not results.exit_code(everything) and everything:
+            # all was done when the signal was acted on; it is still the reason why nothing follows
+            last = everything.pop()
+            everything.append(last.but(exit_code=code, detail=f"{last.detail}; stopped by signal {self._stop.signum}"))
+        return everything
 
     def _leave(self, ended: Sequence[Result]) -> None:
         """Leave the termination message and the report behind."""
@@ -112,7 +118,7 @@ class Program:
             self._reporter.emit("warning", "warning", f"cannot write the report {path}: {error.strerror}")
 
     def _held(self, code: int) -> int:
-        """Keep the container alive after a failure; then end with the failure's own code."""
+        """Keep the container alive after a failure; then end with the failure's own code, or 143 when it is stopped."""
         from initkit.engine import hold  # noqa: PLC0415 - only after a failure
 
         path = hold.release_file(self._environ)

@@ -1,4 +1,7 @@
-"""Standard output and standard error with secrets taken out, whoever writes to them."""
+"""Standard output and standard error with secrets taken out, whoever writes to them.
+
+A secret that is written in two pieces is not seen; initkit itself writes whole lines.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from initkit.core.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ForgivingStream:
@@ -22,6 +28,10 @@ class ForgivingStream:
         with suppress(OSError):
             self.behind.write(text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them all, by way of `write`."""
+        self.write("".join(lines))
 
     def flush(self) -> None:
         """Pass on what is buffered, as far as anybody takes it."""

@@ -68,6 +68,8 @@ class SystemClock:
                 item = mailbox.get(timeout=max(0.0, min(seconds, _LONGEST_WAIT)))
         except queue.Empty:
             item = None
+        if item is not None and self._stop.signum is not None:
+            mailbox.put(item)  # for whoever cleans up: it may be a connection
         self._stop.check()
         return item
 

@@ -46,13 +46,7 @@ class UsageError(InitkitError):
 
 
 class TemporaryError(InitkitError):
-    """Another attempt may succeed.
-
-    Attributes:
-        retry_after: seconds that the other side asked to be left alone for, or None.
-    """
-
-    retry_after: float | None = None
+    """Another attempt may succeed."""
 
 
 class SuspectError(TemporaryError):

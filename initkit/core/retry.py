@@ -113,8 +113,6 @@ class Attempts:
         if left <= 0:
             return Verdict(error=self.timed_out(error))
         pause = self.policy.pause(self.number, self._clock.chance())
-        if error.retry_after is not None:
-            pause = max(pause, error.retry_after)
         return Verdict(pause=min(pause, left))
 
     def timed_out(self, error: InitkitError | None) -> TimedOutError:

@@ -56,8 +56,7 @@ class Stop:
         with self._lock:
             self._callbacks.append(callback)
         try:
-            if self.signum is not None:
-                _call(callback)
+            self.check()  # a request that came just before does not know of the callback
             yield
         finally:
             with self._lock:

@@ -151,6 +151,3 @@ Share = Annotated[
         },
     ),
 ]
-HostAndPort = Annotated[
-    HostPort, Parser("HOST:PORT", parse_host_port, schema={"type": "string", "pattern": r":\d{1,5}\s*$"})
-]

@@ -26,6 +26,7 @@ T = TypeVar("T")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE = 10.0  # seconds that work in flight gets to clean up; what is not cleaned then, the next run cleans
 SHORT_GRACE = 0.5  # seconds for everything else to notice
+_LAST_WORDS = 2.0  # seconds for the summary, once work has ended or is given up
 _TICK = 1.0  # seconds between two calls of `tick`
 
 
@@ -48,7 +49,10 @@ class Host(Generic[T]):
         """
         thread = threading.Thread(target=self._work, args=(work,), daemon=True, name="work")
         with self._signals():
+            # a handler that starts threads itself must not interrupt the start of one
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             thread.start()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self._wait()
         if self._error:
             raise self._error[0]
@@ -57,6 +61,7 @@ class Host(Generic[T]):
         return self._value[0]
 
     def _work(self, work: Callable[[], T]) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # children inherit the mask
         try:
             self._value.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised again in the main thread
@@ -90,3 +95,11 @@ class Host(Generic[T]):
             os._exit(128 + signum)  # the second one: at once, whatever is under way
         self._stop.request(signum)
         self._mail.put("stop")  # SimpleQueue is the one queue that a signal handler may use
+        self._end_anyway(128 + signum)
+
+    def _end_anyway(self, code: int) -> None:
+        """See to an end even where the last words cannot be said, as when nobody reads standard error."""
+        grace = (GRACE if self._stop.has_work_in_flight else SHORT_GRACE) + _LAST_WORDS
+        timer = threading.Timer(grace, os._exit, (code,))
+        timer.daemon = True
+        timer.start()

@@ -40,6 +40,9 @@ def supervise() -> int | None:
         info = signal.sigwaitinfo(awaited)
         if info.si_signo != signal.SIGCHLD and info.si_code != _SI_KERNEL:
             os.kill(child, info.si_signo)
+    late = signal.sigpending() & {signal.SIGTERM, signal.SIGINT}
+    if late and code == 0:  # it came when the child had just ended; the kernel would drop it, and a COMMAND would start
+        code = 128 + min(late)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return code
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 HEARTBEAT = 10.0  # seconds between two lines that name what is still missing
+_BRIEFLY = 0.2  # seconds
 _NAMED = 10  # of what is missing, in one heartbeat
 
 
@@ -81,6 +82,7 @@ class Reporter:
         self._deadlines: dict[str, float] = {}
         self._beaten = clock.now()
         self._steps = 0
+        self._muted = False
         self._under_way: set[tuple[str, str]] = set()
         self._tried: dict[str, int] = {}
         self._lock = threading.RLock()
@@ -96,10 +98,10 @@ class Reporter:
         sink: Sink | None = None,
     ) -> None:
         """Show one event, redacted, if its level is to be shown."""
-        if LEVELS.index(level) < self._level and sink is None:
+        if (LEVELS.index(level) < self._level and sink is None) or (self._muted and step):
             return
         clean = {key: redact_json(value) for key, value in (facts or {}).items()}
-        event = Event(level, name, step, printable(text), clean, self._clock.wall())
+        event = Event(level, name, printable(step), printable(text), clean, self._clock.wall())
         with self._lock:
             (sink or self._sink).write(event)
 
@@ -135,6 +137,8 @@ class Reporter:
 
     def missed(self, step: str, name: str, why: str, attempts: int) -> None:
         """Something is still missing; a line is shown when the reason is a new one."""
+        if self._muted:
+            return
         with self._lock:
             before = self._missing.get((step, name))
             since = before.since if before else self._clock.now()
@@ -148,6 +152,8 @@ class Reporter:
 
     def found(self, step: str, name: str, detail: str, attempts: int, seconds: float) -> None:
         """Something is no longer missing."""
+        if self._muted:
+            return
         with self._lock:
             self._missing.pop((step, name), None)
             self._tried[step] = max(attempts, self._tried.get(step, 0))
@@ -176,18 +182,25 @@ class Reporter:
 
     def tick(self) -> None:
         """Every ten seconds, name what is missing: called at least once a second by whoever waits for the run."""
-        with self._lock:
-            now = self._clock.now()
-            missing = self._missed()
-            if not missing:
-                self._beaten = now
-                return
-            self._sink.update(missing)
-            if now - self._beaten < HEARTBEAT:
-                return
-            self._beaten = now
+        if not self._lock.acquire(timeout=_BRIEFLY):
+            return  # somebody writes to a stream that nobody reads: signals matter more
+        try:
+            missing, now = self._due()
+        finally:
+            self._lock.release()
         for step in dict.fromkeys(entry.step for entry in missing):
             self._beat(step, [entry for entry in missing if entry.step == step], now)
+
+    def _due(self) -> tuple[list[Missing], float]:
+        """What is to be named now, if it is time."""
+        now = self._clock.now()
+        missing = self._missed()
+        if missing:
+            self._sink.update(missing)
+        due = bool(missing) and now - self._beaten >= HEARTBEAT
+        if due or not missing:
+            self._beaten = now
+        return (missing if due else []), now
 
     def _beat(self, step: str, missing: Sequence[Missing], now: float) -> None:
         def spent(entry: Missing) -> str:
@@ -221,6 +234,15 @@ class Reporter:
         code = exit_code(results)
         if code:
             self.emit("debug", "exit", f"exit code {code}", {"exit_code": code})
+
+    def mute(self) -> None:
+        """Hear steps no more: one that could not be ended in time may go on in its thread."""
+        self._muted = True
+
+    @property
+    def muted(self) -> bool:
+        """Whether steps are no longer heard."""
+        return self._muted
 
     def close(self) -> None:
         """Nothing more will be said."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Runner:
         self._environ = environ
         self._checking = checking
         self._abandoned = False
+        self._guard = threading.Lock()
 
     def run(self, plan: Sequence[Entry]) -> list[Result]:
         """Run every step whose needs succeeded; a step without needs does not care what others did.
@@ -57,30 +59,36 @@ class Runner:
             self._stop.check()
             self.current = (entry, self._clock.now())
             result = self._blocked(entry) or self._settled(entry)
-            if self._abandoned:  # it came to an end after all, when nobody waited for it any more
+            if not self._add(result):
                 return self.results
-            self.current = None
-            self._add(result)
+        self._stop.check()  # what was asked to end is not to go on to a COMMAND, even if all is done
         return self.results
 
     def abandon(self, signum: int) -> None:
         """Record that the step under way was stopped by a signal, and that what would have followed was not run."""
-        self._abandoned = True
-        if self.current is None:
+        with self._guard:
+            self._abandoned = True
+            current, self.current = self.current, None
+        if current is None:
             return
-        entry, began = self.current
-        self.current = None
+        entry, began = current
         seconds = self._clock.now() - began
         stopped = Stopped(signum)
-        self._add(
-            Result(
-                entry.name, entry.step.kind, Status.STOPPED, f"by signal {signum}", seconds, exit_code=stopped.exit_code
-            )
+        result = Result(
+            entry.name, entry.step.kind, Status.STOPPED, f"by signal {signum}", seconds, exit_code=stopped.exit_code
         )
-
-    def _add(self, result: Result) -> None:
         self.results.append(result)
         self._reporter.ended(result)
+
+    def _add(self, result: Result) -> bool:
+        """Record how the step under way ended; False if nobody waits for that any more."""
+        with self._guard:
+            if self._abandoned:
+                return False
+            self.current = None
+            self.results.append(result)
+        self._reporter.ended(result)
+        return True
 
     def _blocked(self, entry: Entry) -> Result | None:
         """The result of a step that may not run because of one that it needs."""

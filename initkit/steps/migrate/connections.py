@@ -53,7 +53,7 @@ class Connections:
         for listener in listeners:
             event.listen(*listener)
         try:
-            with self._context.stop.in_flight(), self._context.stop.calling(self._begin_to_cancel):
+            with self._context.stop.in_flight(), self._context.stop.calling(self._cancel_all):
                 yield
         finally:
             self._done.set()
@@ -117,10 +117,6 @@ class Connections:
                 self.loose = True
         elif not _READS.match(statement):
             raw.execute("begin immediate")
-
-    def _begin_to_cancel(self) -> None:
-        # `calling` may call it in the step's own thread, which must go on for `_cancel_all` to end
-        threading.Thread(target=self._cancel_all, daemon=True, name="cancel").start()
 
     def _cancel_all(self) -> None:
         while True:

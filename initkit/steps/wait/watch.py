@@ -262,7 +262,8 @@ def paced(policy: RetryPolicy, target: Target) -> RetryPolicy:
     own = {
         name: getattr(target.pace, name)
         for name in ("interval", "max_interval")
-        if getattr(policy, name) == getattr(DEFAULTS, name)
+        # the very object: a value that was read is another one, even where it says the same
+        if getattr(policy, name) is getattr(DEFAULTS, name)
     }
     return replace(policy, **own)
 

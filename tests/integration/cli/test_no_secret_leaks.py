@@ -220,3 +220,20 @@ def test_the_addresses_of_services_are_no_secrets(tmp_path: Path) -> None:
     target = f"file:{tmp_path}/10.96.0.7:8080"
     (tmp_path / "10.96.0.7:8080").touch()
     assert f"{target} is there" in initkit("wait", target, env=env).stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_step_s_name_is_redacted_too(form: str, tmp_path: Path) -> None:
+    secret = "name-canary-42"
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"steps:\n- {{name: 's-${{DB_PASSWORD}}', wait: 'file:{tmp_path}'}}\n- wait: file:{tmp_path}\n")
+    ended = initkit("--log-format", form, "--log-level", "debug", "run", str(plan), env={"DB_PASSWORD": secret})
+    assert ended.returncode == 0
+    assert not found_in(ended.stdout + ended.stderr, secret)
+
+
+def test_many_lines_at_once_are_redacted_too() -> None:
+    KNOWN.learn("lines-canary-42")
+    behind = io.StringIO()
+    RedactedStream(behind).writelines(["it was ", "lines-canary-42\n"])
+    assert behind.getvalue() == "it was ***\n"

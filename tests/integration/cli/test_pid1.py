@@ -130,3 +130,10 @@ def test_a_command_becomes_process_1(as_pid1: Start, tmp_path: Path) -> None:
     program = as_pid1(*INITKIT, "wait", f"file:{tmp_path}", "--", "sh", "-c", "echo pid $$; exit 9")
     assert program.ended() == 9
     assert "pid 1" in program.output
+
+
+def test_no_command_follows_a_mere_question(as_pid1: Start) -> None:
+    program = as_pid1(*INITKIT, "--version", "--", "echo", "it followed")
+    assert program.ended() == 0
+    assert "initkit 0" in program.output
+    assert "it followed" not in program.output

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
+import os
 import signal
 import socket
+import subprocess
 import sys
+import termios
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from fix_need import need, need_program
-from fix_program import Running
+from fix_program import INITKIT, Running, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,3 +138,48 @@ def test_a_stopped_run_says_what_was_not_done(running: Start, tmp_path: Path) ->
     summary = json.loads(log.read_text())
     assert summary["exit_code"] == 143
     assert [step["status"] for step in summary["steps"]] == ["stopped", "skipped"]
+
+
+def test_a_signal_that_comes_when_all_is_done_keeps_a_command_from_starting(tmp_path: Path) -> None:
+    """The step takes the signal and succeeds all the same; COMMAND must not be started by who was asked to end."""
+    code = (
+        "import os, signal, sys\n"
+        "from initkit.steps.wait.schemes import file\n"
+        "def probe(self, context):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    while context.stop.signum is None: pass\n"
+        "    return 'is there'\n"
+        "file.File.probe = probe\n"
+        "from initkit.cli.main import main\n"
+        f"sys.argv = ['initkit', 'wait', 'file:{tmp_path}', '--', 'touch', '{tmp_path}/ran']\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
+    assert ended.returncode == 143
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_signal_ends_a_run_whose_words_nobody_reads(tmp_path: Path) -> None:
+    """Standard error is a pipe that is full: the reporter hangs in a write."""
+    reader, writer = os.pipe()
+    targets = [f"file:{tmp_path}/{i}{'x' * 200}" for i in range(600)]
+    child = subprocess.Popen([*INITKIT, "wait", *targets], stderr=writer, env=environment())
+    try:
+        os.close(writer)
+        _wait_until_full(reader)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(15) == 143
+    finally:
+        os.close(reader)
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+def _wait_until_full(reader: int) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        (held,) = array.array("i", fcntl.ioctl(reader, termios.FIONREAD, b"\0\0\0\0"))
+        if held >= 60_000:  # of 65,536; a line that does not fit into a page leaves the rest of it empty
+            return
+    pytest.fail("the pipe never filled")

@@ -295,6 +295,21 @@ def test_a_certificate_that_nobody_vouches_for_is_suspect(serve: Callable[..., s
     assert error.advice == "check the certificate, its name and its CA"
 
 
+def test_a_handshake_that_is_broken_off_is_no_word_about_a_certificate() -> None:
+    """A load balancer without a backend does that, and has one soon."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def break_off() -> None:
+            server.accept()[0].close()
+
+        thread = threading.Thread(target=break_off, daemon=True)
+        thread.start()
+        error = failed(f"https://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+    assert type(error) is TemporaryError
+    assert error.advice == "check that it is running"
+
+
 # file
 
 

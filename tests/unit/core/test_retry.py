@@ -240,13 +240,10 @@ def test_no_policy_sleeps_or_begins_beyond_its_deadline(patient: RetryPolicy, da
     clock.chances = data.draw(st.lists(st.floats(0, 1, exclude_max=True), max_size=20))
     attempts = Attempts(patient, clock)
     script = Script(clock, attempts, took=data.draw(st.floats(0.01, 50)))
-    asked = data.draw(st.none() | st.floats(0, 1000))
     kinds = data.draw(st.lists(st.sampled_from([refused, wrong_password]), min_size=1, max_size=5))
 
     def attempt() -> str:
-        error = kinds[attempts.number % len(kinds)]()
-        error.retry_after = asked
-        script.errors = [error]
+        script.errors = [kinds[attempts.number % len(kinds)]()]
         return script()
 
     with pytest.raises((TimedOutError, PermanentError)):
@@ -277,18 +274,6 @@ def test_attempts_may_be_limited(clock: VirtualClock) -> None:
 def test_one_attempt_is_spoken_of_as_one(clock: VirtualClock) -> None:
     with pytest.raises(TimedOutError, match=r"\(gave up after 0s, 1 attempt\)"):
         Script(clock, Attempts(policy(attempts=1), clock), refused()).run()
-
-
-# what the other side asks for
-
-
-@pytest.mark.parametrize(("asked", "slept"), [(30.0, 30.0), (0.1, 1.0), (1000.0, 60.0)])
-def test_the_other_side_may_ask_to_be_left_alone_for_longer(clock: VirtualClock, asked: float, slept: float) -> None:
-    error = refused()
-    error.retry_after = asked
-    attempts = Attempts(policy(timeout=60.0), clock)
-    attempts.begin()
-    assert attempts.judge(error).pause == slept
 
 
 # suspect answers

@@ -116,8 +116,9 @@ def test_a_request_between_the_look_and_the_registration_is_not_lost() -> None:
             super().append(item)
 
     stop._callbacks = Late()  # type: ignore[assignment]
-    with stop.calling(lambda: called.append(1)):
-        assert called == [1]
+    with pytest.raises(Stopped), stop.calling(lambda: called.append(1)):
+        pytest.fail("what cannot be called off must not begin")
+    assert (called, list(stop._callbacks)) == ([], [])
 
 
 def test_a_callback_that_fails_disturbs_nobody() -> None:

@@ -126,7 +126,7 @@ def test_plans_name_the_scheme_and_give_its_options() -> None:
     assert 200 in https.status
     assert (file.type, file.not_empty) == ("dir", True)
     assert tcp.address == ("db", 5432)
-    assert postgres.name == "postgres://the local socket:5432"
+    assert postgres.name == "postgres:// (PG* variables)"
 
 
 @pytest.mark.parametrize("name", ["htp", "__init__", "__pycache__", "a-b", "", "schemes"])

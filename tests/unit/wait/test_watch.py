@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import pytest
 from fix_clock import make_context
 
+from initkit.core.assemble import assemble
 from initkit.core.errors import (
     InitkitError,
     PermanentError,
@@ -362,6 +363,9 @@ def test_a_scheme_has_its_own_pace_where_nothing_else_was_asked_for() -> None:
     assert (paced(DEFAULTS, slow).interval, paced(DEFAULTS, slow).max_interval) == (0.25, 2.0)
     asked = paced(RetryPolicy(interval=5.0, max_interval=DEFAULTS.max_interval), slow)
     assert (asked.interval, asked.max_interval) == (5.0, 2.0)
+    # what was typed is kept even where it says the same as the default that all schemes share
+    typed = assemble(Wait, {"targets": "a:1", "retry": {"interval": "50ms", "max-interval": "250ms"}})
+    assert (paced(typed.retry, slow).interval, paced(typed.retry, slow).max_interval) == (0.05, 0.25)
 
 
 def test_threads_are_used_again_and_go_home() -> None:

@@ -119,16 +119,18 @@ class Http(Declared):
         return TemporaryError(f"use {self.name}", cause, "look into that server's own log")
 
     def _unanswered(self, error: Exception) -> InitkitError:
-        import requests  # noqa: PLC0415 - loaded already
+        import ssl  # noqa: PLC0415 - loaded already, by requests
+
+        import requests  # noqa: PLC0415
 
         task = f"connect to {urlsplit(self.url).netloc.rpartition('@')[2]}"
-        if isinstance(error, requests.exceptions.SSLError):
-            return SuspectError(task, _innermost(error), "check the certificate, its name and its CA")
-        if isinstance(error, ValueError):
+        if isinstance(_innermost(error), ssl.SSLCertVerificationError):
+            return SuspectError(task, _words(error), "check the certificate, its name and its CA")
+        if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.ConnectionError):
             return PermanentError(task, "this can be no URL", "mend the target")
         if isinstance(error, requests.exceptions.Timeout):
             return TemporaryError(task, "no answer", "check that it is running and may be reached")
-        return TemporaryError(task, _innermost(error), "check that it is running")
+        return TemporaryError(task, _words(error), "check that it is running")
 
 
 def _without_userinfo(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
@@ -142,16 +144,21 @@ def _without_userinfo(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
     ) if at else None
 
 
-def _innermost(error: BaseException) -> str:
-    """The system's own words, from below what requests and urllib3 wrap around them."""
+def _words(error: BaseException) -> str:
+    """The system's own words for an error."""
+    found = _innermost(error)
+    text = found.strerror if isinstance(found, OSError) and found.strerror else str(found)
+    return redact(text[:1].lower() + text[1:]) or type(found).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What is below all that requests and urllib3 wrap around it."""
     found: BaseException = error
     while True:
         below = found.__cause__ or found.__context__ or _argument(found)
         if below is None or below is found:
-            break
+            return found
         found = below
-    text = found.strerror if isinstance(found, OSError) and found.strerror else str(found)
-    return redact(text[:1].lower() + text[1:]) or type(found).__name__
 
 
 def _argument(error: BaseException) -> BaseException | None:

@@ -40,7 +40,8 @@ class Postgres(Declared):
         """``postgres://host:port/name``, without user and password."""
         from initkit.db.postgres import target_of  # noqa: PLC0415 - it loads the driver
 
-        return f"postgres://{target_of(self._database(), {})}"
+        target = target_of(self._database(), {})
+        return f"postgres://{target}" if "local socket" not in target else "postgres:// (PG* variables)"
 
     def probe(self, context: Context) -> str:
         """Log in and ask ``SELECT 1``.

@@ -31,12 +31,12 @@ _RAW_USERINFO = (
 )
 _QUERY = rf"(?i)(?P<name>[?&;](?:{_NAME}|auth|sig|key|code|pw)=){_MASKED}[^&;#\s'\"]+"
 _QUOTED = (
-    r"'(?:[^'\\]|\\.|'')*+'|\"(?:[^\"\\]|\\.)*+\""  # closed
+    r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\""  # closed
     r"|\\+'[^'\n]*+'?|\\+\"[^\"\n]*+\"?"  # within something that is quoted itself
     r"|['\"][^\n]*+"  # cut off
 )
 _KEYWORD = rf"(?is)(?P<name>(?<![\w.-]){_NAME}[ \t]*=(?!=)[ \t]*){_MASKED}(?P<value>{_QUOTED}|\S+)"
-_ENTRY = rf"(?is)(?P<name>['\"]{_NAME}\\*['\"]\s*:\s*)(?P<quote>\\*['\"]){_MASKED}(?P<value>(?:(?!['\"])[^\\]|\\.)*+)"
+_ENTRY = rf"(?is)(?P<name>['\"]{_NAME}\\*['\"]\s*:\s*)(?P<quote>\\*['\"]){_MASKED}(?P<value>(?:(?!['\"])[^\\]|\\.)*)"
 _HEADER = (
     r"(?i)(?P<name>(?<![\w-])(?:"
     r"(?:proxy-)?authorization\\*['\"]?\s*[:=]\s*\\*['\"]?(?:(?:basic|bearer|digest|negotiate|token)\s+)?"
@@ -45,8 +45,8 @@ _HEADER = (
     r"|(?:basic|bearer)\s+(?=\S{8})(?=\S*?(?:[\d=]|(?-i:[a-z][A-Z])))"
     rf")){_MASKED}(?P<value>[^\s'\",\\]+)"
 )
-_DIGEST = rf"(?i)(?P<name>authorization\s*[:=]\s*digest\s+){_MASKED}(?:[\w-]+=(?:\"[^\"\n]*+\"|[^\s,\"]++),?[ \t]*)++"
-_COOKIE = rf"(?i)(?P<name>\b(?:set-)?cookie\\*['\"]?\s*:\s*\\*['\"]?){_MASKED}[^\s'\",;\\]+(?:;\s*[^\s'\",;\\]+)*+"
+_DIGEST = rf"(?i)(?P<name>authorization\s*[:=]\s*digest\s+){_MASKED}(?:[\w-]+=(?:\"[^\"\n]*+\"|[^\s,\"]++),?[ \t]*)+"
+_COOKIE = rf"(?i)(?P<name>\b(?:set-)?cookie\\*['\"]?\s*:\s*\\*['\"]?){_MASKED}[^\s'\",;\\]+(?:;\s*[^\s'\",;\\]+)*"
 _SECRET_WORDS = ("secret", "token", "credential", "password", "apikey", "accesskey", "privatekey")
 _NO_SECRETS = {"pwd", "oldpwd"}  # a shell's working directories
 _SECRET_ENDINGS = ("pass", "passwd", "passphrase", "pwd")

@@ -50,7 +50,8 @@ def _writing(value: str) -> str:
 
 def _doubled(quotes: str) -> str:
     one, count = _once(quotes[0]), len(quotes)
-    more = f"(?:{_BACKSLASHES}{one}){{{count - 1},{count * 2 - 1}}}+"
+    # not possessive: before Python 3.11.5 that goes wrong where a group can be matched in several ways (gh-106052)
+    more = f"(?:{_BACKSLASHES}{one}){{{count - 1},{count * 2 - 1}}}"
     return one + more
 
 

@@ -8,16 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast, runtime_checkable
 
 from initkit.core.assemble import VariantParser
+from initkit.core.errors import TemporaryError
 from initkit.core.options import did_you_mean
 from initkit.core.record import Record
 from initkit.core.redact import MASK
+from initkit.core.step import Context
 from initkit.steps.wait import schemes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from initkit.core.options import Declared
-    from initkit.core.step import Context
+    from initkit.steps.wait.names import Names
 
 
 class Pace(Record):
@@ -25,6 +27,26 @@ class Pace(Record):
 
     interval: float = 0.05
     max_interval: float = 0.25
+
+
+class AbsentError(TemporaryError):
+    """What was looked for is certainly not there just now: with ``--not``, that is what is waited for.
+
+    A port that refuses, a file that does not exist, an answer that is another one. Never a name that cannot be
+    resolved, a silence, or a login that is refused: behind those it may well be there.
+    """
+
+
+class ProbeContext(Context):
+    """What a probe is given.
+
+    Attributes:
+        names: the name resolution that all probes of a wait share; None asks the system each time.
+        reached: to be called once somebody answers at the other end, so that no second attempt is made meanwhile.
+    """
+
+    names: Names | None = None
+    reached: Callable[[], None] = staticmethod(lambda: None)
 
 
 @runtime_checkable
@@ -47,8 +69,10 @@ class Target(Protocol):
     def probe(self, context: Context) -> str:
         """Look once, for at most the context's `attempt_timeout`; return what was found, in a word or two.
 
+        The context is a `ProbeContext` where a wait made it; it may also be a plain one.
+
         Raises:
-            TemporaryError: not ready yet.
+            TemporaryError: not ready yet; `AbsentError` where it is certain that it is not there.
             SuspectError: not ready, and a person must probably act.
             PermanentError: it never will be.
         """

@@ -1,0 +1,281 @@
+"""Connecting to every address of a host without blocking; what is spoken then is the business of each scheme."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from initkit.core.errors import InitkitError, TemporaryError
+from initkit.steps.wait.names import Address, look_up
+from initkit.steps.wait.target import AbsentError, ProbeContext
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from initkit.core.step import Context
+    from initkit.core.values import HostPort
+
+SILENT = 0.25  # seconds without an answer after which the next address is tried too (RFC 8305, section 5)
+_UNANSWERED = 0.1  # seconds after which an address counts as silent where another one has refused
+_TOGETHER = 4  # connections to one address that are waited for at a time
+_ABSENT = {errno.ECONNREFUSED, errno.ENOENT}
+_UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EISCONN}
+
+
+class Plug(Protocol):
+    """What watches a socket until it can be written to, which is when a connection has succeeded or failed."""
+
+    def add(self, connection: socket.socket) -> None:
+        """Begin to watch."""
+        ...
+
+    def remove(self, connection: socket.socket) -> None:
+        """Watch no more; the socket is still open."""
+        ...
+
+
+class _Pending:
+    """A connection that has not been answered yet."""
+
+    def __init__(self, address: Address, connection: socket.socket, began: float) -> None:
+        self.address = address
+        self.connection = connection
+        self.began = began
+
+
+class Dialer:
+    """Connects to one endpoint, attempt after attempt.
+
+    An attempt goes through the addresses in their order; the next one's turn comes when the one before has failed or
+    has been silent for a while. Connections without an answer are kept over several attempts, so that a slow network
+    still counts, and joined by new ones, so that an address that was silent is noticed soon after it comes up.
+    """
+
+    def __init__(self, port: int, plug: Plug, *, patience: float) -> None:
+        self._port = port
+        self._plug = plug
+        self._patience = patience
+        self._again = patience / _TOGETHER
+        self._pending: list[_Pending] = []
+        self._turn: deque[Address] = deque()
+        self._tried: list[Address] = []
+        self._failed: dict[Address, OSError] = {}
+        self._next_at = 0.0
+
+    def begin(self, addresses: Sequence[Address], now: float) -> None:
+        """Begin an attempt; what is still pending of earlier ones stays."""
+        for pending in [p for p in self._pending if p.address not in addresses]:
+            self._drop(pending)
+        self._turn = deque(addresses)
+        self._tried, self._failed, self._next_at = [], {}, now
+
+    def advance(self, now: float) -> socket.socket | None:
+        """Look at what is pending, and go on; the connection that has succeeded, or None while there is none.
+
+        Raises:
+            OSError: every address has failed, or some have and the others are silent.
+        """
+        connected = self._look(now)
+        while connected is None and self._turn and (now >= self._next_at or not self._waits()):
+            connected = self._try(self._turn.popleft(), now)
+        if connected is None and self._failed and not self._turn and not self._may_still(now):
+            raise self._failure()
+        return connected
+
+    def wakes_at(self, now: float) -> float:
+        """When to look again although nothing was heard."""
+        if self._turn:
+            return self._next_at
+        if self._failed:
+            return min((p.began + _UNANSWERED for p in self._current() if p.began + _UNANSWERED > now), default=now)
+        return min((p.began + self._patience for p in self._pending), default=now)
+
+    @property
+    def count(self) -> int:
+        """How many connections are pending."""
+        return len(self._pending)
+
+    def close(self) -> None:
+        """Give up what is pending."""
+        for pending in list(self._pending):
+            self._drop(pending)
+
+    def _look(self, now: float) -> socket.socket | None:
+        for pending in list(self._pending):
+            number = pending.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                self._drop(pending)
+                self._failed[pending.address] = OSError(number, os.strerror(number))
+            elif _is_connected(pending.connection):
+                self._pending.remove(pending)
+                self._plug.remove(pending.connection)
+                if _is_itself(pending.connection):
+                    pending.connection.close()
+                    self._failed[pending.address] = _refused()
+                    continue
+                return pending.connection
+            elif now - pending.began >= self._patience:
+                self._drop(pending)
+        return None
+
+    def _try(self, address: Address, now: float) -> socket.socket | None:
+        self._tried.append(address)
+        mine = [p for p in self._pending if p.address == address]
+        if mine and now - max(p.began for p in mine) < self._again:
+            self._next_at = max(p.began for p in mine) + SILENT
+            return None
+        if len(mine) >= _TOGETHER:
+            self._drop(mine[0])
+        self._next_at = now + SILENT
+        try:
+            connection = _begun(address, self._port)
+        except OSError as error:
+            self._failed[address] = error
+            return None
+        self._plug.add(connection)
+        self._pending.append(_Pending(address, connection, now))
+        return self._look(now)
+
+    def _waits(self) -> bool:
+        """Whether an address that was tried in this attempt has not answered."""
+        return any(address not in self._failed for address in self._tried)
+
+    def _current(self) -> list[_Pending]:
+        return [p for p in self._pending if p.address in self._tried and p.address not in self._failed]
+
+    def _may_still(self, now: float) -> bool:
+        return any(now - p.began < _UNANSWERED for p in self._current())
+
+    def _failure(self) -> OSError:
+        """The worst that was heard: what is not certain weighs more than a refusal."""
+        silent = [address for address in self._tried if address not in self._failed]
+        if silent:
+            return TimeoutError(errno.ETIMEDOUT, f"no answer from {silent[0]}")
+        errors = list(self._failed.values())
+        return next((error for error in errors if error.errno not in _ABSENT), errors[0])
+
+    def _drop(self, pending: _Pending) -> None:
+        self._pending.remove(pending)
+        self._plug.remove(pending.connection)
+        pending.connection.close()
+
+
+def _begun(address: Address, port: int) -> socket.socket:
+    connection = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    number = connection.connect_ex(address.at(port))
+    if number not in _UNDER_WAY:
+        connection.close()
+        raise OSError(number, os.strerror(number))
+    return connection
+
+
+def _is_connected(connection: socket.socket) -> bool:
+    try:
+        connection.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _is_itself(connection: socket.socket) -> bool:
+    """Whether TCP has connected a socket to itself, as it may on a closed port of the ephemeral range (RFC 9293)."""
+    return connection.family != socket.AF_UNIX and connection.getsockname() == connection.getpeername()
+
+
+def _refused() -> OSError:
+    return OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
+class _Poll:
+    """A poll of its own, for one blocking call."""
+
+    def __init__(self) -> None:
+        self.poll = select.poll()
+
+    def add(self, connection: socket.socket) -> None:
+        self.poll.register(connection, select.POLLOUT)
+
+    def remove(self, connection: socket.socket) -> None:
+        self.poll.unregister(connection)
+
+
+def connect(context: Context, endpoint: HostPort) -> socket.socket:
+    """A TCP connection to any address of a host, within the context's `attempt_timeout`; for probes, which may block.
+
+    The socket's timeout is what is then left of that time.
+
+    Raises:
+        AbsentError: every address refuses.
+        TemporaryError: the name is unknown, or no address of it accepts or answers in time.
+        PermanentError: it can be no name.
+    """
+    names = context.names if isinstance(context, ProbeContext) else None
+    ends = context.clock.now() + max(0.001, context.attempt_timeout)
+    addresses = names.resolve(endpoint.host) if names else look_up(endpoint.host)
+    plug = _Poll()
+    dialer = Dialer(endpoint.port, plug, patience=max(0.001, context.attempt_timeout))
+    try:
+        connection = _connected(dialer, addresses, plug, context, ends)
+    except OSError as error:
+        raise failure(str(endpoint), error) from error
+    finally:
+        dialer.close()
+    connection.settimeout(max(0.001, ends - context.clock.now()))
+    if isinstance(context, ProbeContext):
+        context.reached()
+    return connection
+
+
+def _connected(
+    dialer: Dialer, addresses: Sequence[Address], plug: _Poll, context: Context, ends: float
+) -> socket.socket:
+    dialer.begin(addresses, context.clock.now())
+    heard: OSError | None = None
+    while (now := context.clock.now()) < ends:
+        try:
+            if connection := dialer.advance(now):
+                return connection
+        except OSError as error:
+            heard = error
+            if not dialer.count:
+                break
+        wake = min(ends, dialer.wakes_at(now)) if not heard else ends
+        plug.poll.poll(max(1.0, (wake - now) * 1000))
+    raise heard or TimeoutError(errno.ETIMEDOUT, "no answer")
+
+
+def connect_path(context: Context, path: str) -> socket.socket:
+    """A connection to a unix socket, within the context's `attempt_timeout`.
+
+    Raises:
+        AbsentError: there is no such socket, or nobody listens there.
+        TemporaryError: it does not accept just now, or may not be used.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(max(0.001, context.attempt_timeout))
+    try:
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        raise failure(path, error) from error
+    if isinstance(context, ProbeContext):
+        context.reached()
+    return connection
+
+
+def failure(endpoint: str, error: OSError) -> InitkitError:
+    """What a connection that failed means."""
+    task = f"connect to {endpoint}"
+    if isinstance(error, TimeoutError):
+        cause = error.strerror if (error.strerror or "").startswith("no answer") else "no answer"
+        return TemporaryError(task, cause or "no answer", "check addresses and network policies")
+    cause = (error.strerror or str(error)).lower()
+    if error.errno in _ABSENT:
+        return AbsentError(task, cause, "check that it is running")
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return TemporaryError(task, cause, "raise the limit of open files, or wait for fewer targets at once")
+    return TemporaryError(task, cause, "check that it is running")

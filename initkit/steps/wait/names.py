@@ -1,0 +1,148 @@
+"""Names to addresses, as the system resolves them, at most once a second; connecting is the business of `dial`."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from initkit.core.errors import InitkitError, PermanentError, TemporaryError
+from initkit.core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from initkit.core.clock import Clock
+
+FRESH = 1.0  # seconds for which an answer is used without asking again
+
+
+class Address(Record):
+    """Where a socket connects to: its family and what it takes, with the port left to the caller."""
+
+    family: int
+    where: tuple[Any, ...]
+
+    def at(self, port: int) -> tuple[Any, ...]:
+        """What `socket.connect` takes."""
+        return (self.where[0], port, *self.where[2:])
+
+    def __str__(self) -> str:
+        """The numeric address."""
+        return str(self.where[0])
+
+
+class _Entry:
+    """What is known about a name: the last answer, and whether somebody asks just now."""
+
+    def __init__(self) -> None:
+        self.addresses: tuple[Address, ...] = ()
+        self.error: InitkitError | None = None
+        self.asked_at: float | None = None
+        self.under_way = False
+        self.changed = threading.Condition()
+
+
+class Names:
+    """The names of one wait. It may be asked by many threads at once; they share one look-up."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
+
+    def resolve(self, host: str) -> tuple[Address, ...]:
+        """The addresses of `host`, in the order in which to try them; it takes as long as the system's resolver.
+
+        Raises:
+            TemporaryError: the name is unknown, or no server answers.
+            PermanentError: it can be no name.
+        """
+        entry = self._entry(host)
+        with entry.changed:
+            while entry.under_way:
+                entry.changed.wait()
+            entry.under_way = begin = not self._is_fresh(entry)
+        if begin:
+            self._ask(host, entry)
+        return _answer(entry)
+
+    def peek(
+        self, host: str, launch: Callable[[Callable[[], None]], None], wake: Callable[[], None]
+    ) -> tuple[Address, ...] | None:
+        """The last known addresses at once; None where there are none yet.
+
+        Where they are not fresh a look-up is begun by `launch`, and `wake` is called at its end.
+
+        Raises:
+            TemporaryError: the last look-up failed.
+            PermanentError: it can be no name.
+        """
+        entry = self._entry(host)
+        if numeric := _numeric(host):
+            return numeric
+        with entry.changed:
+            begin = not entry.under_way and not self._is_fresh(entry)
+            entry.under_way |= begin
+        if begin:
+
+            def job() -> None:
+                self._ask(host, entry)
+                wake()
+
+            launch(job)
+        return None if entry.asked_at is None else _answer(entry)
+
+    def _entry(self, host: str) -> _Entry:
+        with self._lock:
+            return self._entries.setdefault(host, _Entry())
+
+    def _is_fresh(self, entry: _Entry) -> bool:
+        return entry.asked_at is not None and self._clock.now() - entry.asked_at < FRESH
+
+    def _ask(self, host: str, entry: _Entry) -> None:
+        addresses: tuple[Address, ...] = ()
+        error: InitkitError | None = None
+        try:
+            addresses = look_up(host)
+        except InitkitError as failure:
+            error = failure
+        finally:
+            with entry.changed:
+                entry.addresses, entry.error, entry.asked_at = addresses, error, self._clock.now()
+                entry.under_way = False
+                entry.changed.notify_all()
+
+
+def _answer(entry: _Entry) -> tuple[Address, ...]:
+    if (error := entry.error) is not None:
+        raise type(error)(error.task, error.cause, error.advice)  # many threads may raise it
+    return entry.addresses
+
+
+def look_up(host: str) -> tuple[Address, ...]:
+    """Ask the system's resolver for a host's addresses, now.
+
+    Raises:
+        TemporaryError: the name is unknown, or no server answers.
+        PermanentError: it can be no name.
+    """
+    try:
+        # as bytes: for text the resolver loads the tables of international names, which plain ones never need
+        found = socket.getaddrinfo(host.encode() if host.isascii() else host, 0, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        cause = f"cannot resolve {host}: {(error.strerror or str(error)).lower()}"
+        raise TemporaryError(f"connect to {host}", cause, "check the name and its namespace") from error
+    except UnicodeError as error:  # from the IDNA codec, for what no name server can be asked
+        raise PermanentError(f"connect to {host}", f"{host} can be no host's name", "mend the target") from error
+    return tuple(dict.fromkeys(Address(family, where) for family, *_, where in found))
+
+
+def _numeric(host: str) -> tuple[Address, ...]:
+    try:
+        found = socket.getaddrinfo(
+            host.encode() if host.isascii() else host, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except (socket.gaierror, UnicodeError):
+        return ()
+    return tuple(Address(family, where) for family, *_, where in found)

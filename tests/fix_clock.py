@@ -16,6 +16,7 @@ from initkit.core.step import Context
 from initkit.core.stop import Stop
 
 if TYPE_CHECKING:
+    import select
     from collections.abc import Callable, Mapping
 
     from initkit.core.clock import Clock
@@ -53,6 +54,13 @@ class VirtualClock:
             if self.time >= until:
                 return None
             # what arrives meanwhile is received when it arrives
+            self.sleep(min([until, *(moment for moment, _ in self._due)]) - self.time)
+
+    def poll(self, poll: select.epoll, seconds: float) -> list[tuple[int, int]]:
+        until = self.time + seconds
+        while True:
+            if (events := poll.poll(0)) or self.time >= until:
+                return events
             self.sleep(min([until, *(moment for moment, _ in self._due)]) - self.time)
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:

@@ -7,17 +7,27 @@ import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    import select
+
     from initkit.core.stop import Stop
 
 T = TypeVar("T")
 
 
-class Clock(Protocol):
-    """Time in seconds."""
+class Timer(Protocol):
+    """What it takes to decide when something is done again."""
 
     def now(self) -> float:
         """Monotonic seconds since some moment."""
         ...
+
+    def chance(self) -> float:
+        """A random number, evenly from [0, 1)."""
+        ...
+
+
+class Clock(Timer, Protocol):
+    """Time in seconds."""
 
     def wall(self) -> float:
         """Seconds since the epoch."""
@@ -27,12 +37,15 @@ class Clock(Protocol):
         """Sleep; raises `Stopped` as soon as the end is asked for."""
         ...
 
-    def chance(self) -> float:
-        """A random number, evenly from [0, 1)."""
-        ...
-
     def receive(self, mailbox: queue.SimpleQueue[T], seconds: float) -> T | None:
         """Wait for at most `seconds` for what arrives; None when nothing did. Raises `Stopped`."""
+        ...
+
+    def poll(self, poll: select.epoll, seconds: float) -> list[tuple[int, int]]:
+        """Wait for at most `seconds` for an event on a descriptor; whoever calls has it wake up at the end's request.
+
+        Raises `Stopped`.
+        """
         ...
 
 
@@ -72,6 +85,13 @@ class SystemClock:
             mailbox.put(item)  # for whoever cleans up: it may be a connection
         self._stop.check()
         return item
+
+    def poll(self, poll: select.epoll, seconds: float) -> list[tuple[int, int]]:
+        """Wait for at most `seconds` for an event, or raise `Stopped`; see `Clock.poll`."""
+        self._stop.check()
+        events = poll.poll(max(0.0, min(seconds, _LONGEST_WAIT)))
+        self._stop.check()
+        return events
 
 
 _LONGEST_WAIT = 3600.0  # seconds; a longer wait is asked again by whoever waits

@@ -11,7 +11,7 @@ from initkit.core.record import Record
 from initkit.core.values import Count, Duration, Pause, Share, show_duration
 
 if TYPE_CHECKING:
-    from initkit.core.clock import Clock
+    from initkit.core.clock import Timer
 
 _SUSPECT_ANSWERS = 3
 
@@ -28,6 +28,7 @@ class RetryPolicy(Declared):
     backoff: Annotated[Literal["fixed", "exponential"], Opt("How the pause grows: not at all, or doubling.")] = (
         "exponential"
     )
+    steady: Annotated[Duration, Opt("Keep the first pause for this long before backoff makes it grow.")] = 0.0
     jitter: Annotated[Share, Opt("Share of each pause that is left to chance, either way.")] = 0.2
     attempts: Annotated[Count, Opt("Give up after this many attempts (0 = no limit).")] = 0
     attempt_timeout: Annotated[Pause, Opt("Longest time for one attempt to connect or to be answered.")] = 10.0
@@ -69,13 +70,14 @@ class Attempts:
         deadline: when no further attempt begins, on `clock`; infinite without a limit.
     """
 
-    def __init__(self, policy: RetryPolicy, clock: Clock, *, deadline: float | None = None) -> None:
+    def __init__(self, policy: RetryPolicy, clock: Timer, *, deadline: float | None = None) -> None:
         self.policy = policy
         self.number = 0
         self._clock = clock
         self.started = clock.now()
         limit = self.started + policy.timeout if policy.timeout else math.inf
         self.deadline = limit if deadline is None else deadline
+        self._grown = 0  # failures since backoff was let grow
         self._last: InitkitError | None = None
         self._answer = ""
         self._answers = 0
@@ -112,8 +114,7 @@ class Attempts:
         left = self.remaining
         if left <= 0:
             return Verdict(error=self.timed_out(error))
-        pause = self.policy.pause(self.number, self._clock.chance())
-        return Verdict(pause=min(pause, left))
+        return Verdict(pause=min(self._pause(), left))
 
     def timed_out(self, error: InitkitError | None) -> TimedOutError:
         """The error for a deadline or a number of attempts that is used up, caused by the last `error`."""
@@ -126,6 +127,11 @@ class Attempts:
         )
         timed_out.__cause__ = error
         return timed_out
+
+    def _pause(self) -> float:
+        if self._clock.now() - self.started >= self.policy.steady:
+            self._grown += 1
+        return self.policy.pause(max(1, self._grown), self._clock.chance())
 
     def _is_believed(self, error: SuspectError) -> bool:
         if error.cause != self._answer or not self._answers:

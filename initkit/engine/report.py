@@ -145,8 +145,10 @@ class Reporter:
             self._missing[step, name] = Missing(step, name, why, since, attempts)
             self._under_way.discard((step, name))
             self._tried[step] = max(attempts, self._tried.get(step, 0))
-            self._sink.update(self._missed())
-        if before is None or before.why != why:
+            is_news = before is None or before.why != why
+            if is_news:  # how many attempts it were is shown by the next tick
+                self._sink.update(self._missed())
+        if is_news:
             text = why if name == step else f"waiting for {name}: {why}"
             self.emit("info", "missing", text, {"target": name, "why": why, "attempts": attempts}, step=step)
 

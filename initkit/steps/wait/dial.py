@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import socket
+import stat
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from initkit.core.errors import InitkitError, TemporaryError
+from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.steps.wait.names import Address, look_up
 from initkit.steps.wait.target import AbsentError, ProbeContext
 
@@ -91,8 +93,9 @@ class Dialer:
         if self._turn:
             return self._next_at
         if self._failed:
-            return min((p.began + _UNANSWERED for p in self._current() if p.began + _UNANSWERED > now), default=now)
-        return min((p.began + self._patience for p in self._pending), default=now)
+            soon = (p.began + _UNANSWERED for p in self._current())
+            return min((moment for moment in soon if moment > now), default=math.inf)
+        return min((p.began + self._patience for p in self._pending), default=math.inf)
 
     @property
     def count(self) -> int:
@@ -136,9 +139,11 @@ class Dialer:
         except OSError as error:
             self._failed[address] = error
             return None
+        if _is_connected(connection) and not _is_itself(connection):
+            return connection
         self._plug.add(connection)
         self._pending.append(_Pending(address, connection, now))
-        return self._look(now)
+        return None
 
     def _waits(self) -> bool:
         """Whether an address that was tried in this attempt has not answered."""
@@ -167,6 +172,8 @@ class Dialer:
 def _begun(address: Address, port: int) -> socket.socket:
     connection = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     number = connection.connect_ex(address.at(port))
+    if number == errno.EINPROGRESS:  # on this host it may be known already
+        number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number not in _UNDER_WAY:
         connection.close()
         raise OSError(number, os.strerror(number))
@@ -253,7 +260,8 @@ def connect_path(context: Context, path: str) -> socket.socket:
 
     Raises:
         AbsentError: there is no such socket, or nobody listens there.
-        TemporaryError: it does not accept just now, or may not be used.
+        TemporaryError: it does not accept just now, or is of another kind.
+        SuspectError: it may not be used by us.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(max(0.001, context.attempt_timeout))
@@ -261,10 +269,34 @@ def connect_path(context: Context, path: str) -> socket.socket:
         connection.connect(path)
     except OSError as error:
         connection.close()
-        raise failure(path, error) from error
+        raise _path_failure(path, error) from error
     if isinstance(context, ProbeContext):
         context.reached()
     return connection
+
+
+def _path_failure(path: str, error: OSError) -> InitkitError:
+    """What a failed connection to a unix socket means (unix(7), connect(2))."""
+    task = f"connect to {path.replace(chr(0), '@')}"
+    if error.errno == errno.EACCES:
+        cause = f"permission denied for UID {os.geteuid()}"
+        return SuspectError(task, cause, "check the modes of the socket and its folders, or run as another user")
+    if error.errno == errno.EPROTOTYPE:
+        return TemporaryError(task, "it is no stream socket", "check which socket the server means")
+    if error.errno == errno.EAGAIN:
+        return TemporaryError(task, "its queue of connections is full", "look into that server's own log")
+    if error.errno == errno.ECONNREFUSED and not path.startswith("\0") and not _is_socket(path):
+        return AbsentError(task, "it is there but is no socket", "check the path")
+    if error.errno == errno.ENOTDIR:
+        return AbsentError(task, "not a directory", "check the path")
+    return failure(task.removeprefix("connect to "), error)
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return True
 
 
 def failure(endpoint: str, error: OSError) -> InitkitError:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from initkit.core.errors import InitkitError, PermanentError, TemporaryError
-from initkit.core.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +15,10 @@ if TYPE_CHECKING:
 
 FRESH = 1.0  # seconds for which an answer is used without asking again
 
+_EACH = 0.005  # seconds that each name adds to that, lest a thousand of them flood the name server
 
-class Address(Record):
+
+class Address(NamedTuple):
     """Where a socket connects to: its family and what it takes, with the port left to the caller."""
 
     family: int
@@ -35,8 +36,9 @@ class Address(Record):
 class _Entry:
     """What is known about a name: the last answer, and whether somebody asks just now."""
 
-    def __init__(self) -> None:
-        self.addresses: tuple[Address, ...] = ()
+    def __init__(self, host: str) -> None:
+        self.addresses: tuple[Address, ...] = _numeric(host)
+        self.is_numeric = bool(self.addresses)
         self.error: InitkitError | None = None
         self.asked_at: float | None = None
         self.under_way = False
@@ -79,8 +81,8 @@ class Names:
             PermanentError: it can be no name.
         """
         entry = self._entry(host)
-        if numeric := _numeric(host):
-            return numeric
+        if entry.is_numeric:
+            return entry.addresses
         with entry.changed:
             begin = not entry.under_way and not self._is_fresh(entry)
             entry.under_way |= begin
@@ -95,10 +97,18 @@ class Names:
 
     def _entry(self, host: str) -> _Entry:
         with self._lock:
-            return self._entries.setdefault(host, _Entry())
+            if host not in self._entries:
+                self._entries[host] = _Entry(host)
+            return self._entries[host]
 
     def _is_fresh(self, entry: _Entry) -> bool:
-        return entry.asked_at is not None and self._clock.now() - entry.asked_at < FRESH
+        if entry.is_numeric:
+            return True
+        return entry.asked_at is not None and self._clock.now() - entry.asked_at < self._fresh_for
+
+    @property
+    def _fresh_for(self) -> float:
+        return max(FRESH, len(self._entries) * _EACH)
 
     def _ask(self, host: str, entry: _Entry) -> None:
         addresses: tuple[Address, ...] = ()

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
+from initkit.core.step import Prepares
+from initkit.core.values import Count, Duration
 from initkit.steps.wait import watch
 from initkit.steps.wait.target import AnyTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from initkit.core.outcome import Finding, Outcome
     from initkit.core.step import Context
 
@@ -26,6 +30,9 @@ class Wait(Declared):
 
     targets: Annotated[tuple[AnyTarget, ...], Arg("What to wait for: HOST:PORT or a URL.", "TARGET")]
     any: Annotated[bool, Opt("Be content as soon as one of them is ready.")] = False
+    not_: Annotated[bool, Opt("Wait until they are gone: refused, missing or otherwise certainly not so.")] = False
+    successes: Annotated[Count, Opt("How many looks in a row must find a target ready.")] = 1
+    stable: Annotated[Duration, Opt("How long every look must find a target ready; servers may start twice.")] = 0.0
     retry: RetryPolicy = watch.DEFAULTS
 
     def __post_init__(self) -> None:
@@ -37,14 +44,29 @@ class Wait(Declared):
         if not self.targets:
             raise ValueError("expected at least one TARGET, got none")
 
+    def prepare(self, environ: Mapping[str, str]) -> None:
+        """See that no target lacks anything in the environment.
+
+        Raises:
+            UsageError: what the first one that does has to say.
+        """
+        for target in self.targets:
+            if isinstance(target, Prepares):
+                target.prepare(environ)
+
     def check(self, context: Context) -> Finding:
         """Look once at all targets."""
         ready, missing = watch.look(self, context)
         enough = bool(ready) if self.any else not missing
         if enough:
-            return Satisfied(watch.counted(len(ready), "ready"), {"ready": ready})
+            return Satisfied(watch.counted(len(ready), self.wanted), {"ready": ready})
         changes = tuple(f"{name}: {why}" for name, why in missing.items())
-        return Pending(f"not ready: {', '.join(missing)}", changes, {"ready": ready, "missing": missing})
+        return Pending(f"not {self.wanted}: {', '.join(missing)}", changes, {"ready": ready, "missing": missing})
+
+    @property
+    def wanted(self) -> str:
+        """What targets are to become, in a word."""
+        return "gone" if self.not_ else "ready"
 
     def watch(self, context: Context) -> Outcome:
         """Look again and again until all targets are ready, or any of them with `any`."""

@@ -1,107 +1,56 @@
 """Looks at many targets side by side until they are ready; what a look is belongs to each scheme.
 
 The loop is written by hand, without tenacity or asyncio, because it is what most pods run first and must start quickly.
+Targets that only want a connection are looked at without a thread, by the loop itself.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
-import queue
-import threading
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from initkit.core.errors import InitkitError, TemporaryError, TimedOutError
+from initkit.core.errors import InitkitError, TimedOutError
 from initkit.core.outcome import Outcome
 from initkit.core.record import Record
-from initkit.core.retry import Attempts, RetryPolicy
 from initkit.core.values import show_duration
+from initkit.steps.wait.crew import Crew
+from initkit.steps.wait.desk import Desk
+from initkit.steps.wait.dial import Dialer, failure
+from initkit.steps.wait.names import Names
+from initkit.steps.wait.target import ProbeContext
+from initkit.steps.wait.watched import DEFAULTS, TOGETHER, Beat, Watched
 
 if TYPE_CHECKING:
     from initkit.core.step import Context
+    from initkit.core.values import HostPort
     from initkit.steps.wait.step import Wait
-    from initkit.steps.wait.target import Target
+
+__all__ = ["DEFAULTS", "Watch", "counted", "look"]
 
 Launch = Callable[[Callable[[], None]], None]
-DEFAULTS = RetryPolicy(timeout=300.0, interval=0.05, max_interval=0.25, attempt_timeout=3.0)
-_OVERLAPPING = 4  # probes of one target at a time: one that never ends must not keep the next from being made
+# seconds that each target adds to the pauses of all: a thousand of them are to leave most of a core to others
+_CONNECTING, _PROBING = 0.0002, 0.004
+_AT_MOST_EARLY = 0.02  # seconds that an attempt may come early, to be made together with others
+_NO_ROOM = 0.01  # seconds after which to ask again for threads and descriptors
+_ALWAYS_ROOM = 4  # attempts, however few descriptors there are
 
 
 class _Answer(Record):
-    """What a probe came back with: the `detail` of a target that is ready, or an error."""
+    """What an attempt came back with: the `detail` of a target that is ready, or an error; or that a name is known."""
 
     place: int
     serial: int
     detail: str = ""
     error: BaseException | None = None
-
-
-class _Watched:
-    """One target's state."""
-
-    def __init__(self, place: int, target: Target, attempts: Attempts, now: float) -> None:
-        self.place = place
-        self.target = target
-        self.attempts = attempts
-        self.next_at = now
-        self.serial = 0  # of the probe whose answer is waited for; 0 when none is under way
-        self.ends_at = math.inf
-        self.limit = 0.0  # seconds that the probe under way has
-        self.under_way = 0
-        self.ready = False
-        self.error: InitkitError | None = None
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether only the end of a probe makes room for another."""
-        return self.under_way >= _OVERLAPPING
-
-    @property
-    def wakes_at(self) -> float:
-        """When there is something to do about it, unless an answer comes before."""
-        if self.serial:
-            return self.ends_at
-        return math.inf if self.ready or self.is_crowded else self.next_at
-
-    @property
-    def why(self) -> str:
-        return self.error.cause if self.error else "no answer yet"
-
-
-class Crew:
-    """Daemon threads that are used again: a probe that hangs for ever costs one, and keeps no one from leaving."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._idle = 0
-        self._threads = 0
-
-    def launch(self, job: Callable[[], None]) -> None:
-        """Have `job` done, now."""
-        with self._lock:
-            if self._idle:
-                self._idle -= 1
-            else:
-                self._threads += 1
-                threading.Thread(target=self._work, daemon=True, name="probe").start()
-        self._jobs.put(job)
-
-    def close(self) -> None:
-        """Send everyone home who is not stuck."""
-        for _ in range(self._threads):
-            self._jobs.put(None)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-            with self._lock:
-                self._idle += 1
+    is_name: bool = False
 
 
 class Watch:
-    """One wait: its targets, their probes under way, and the mailbox that the answers come to."""
+    """One wait: its targets, their attempts under way, and the desk that the answers come to."""
 
     def __init__(self, step: Wait, context: Context, *, launch: Launch | None = None) -> None:
         self._step = step
@@ -109,15 +58,23 @@ class Watch:
         self._clock = context.clock
         self._crew = Crew()
         self._launch = launch or self._crew.launch
-        self._mail: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._desk: Desk[_Answer] = Desk()
+        self._names = Names(context.clock)
         self._began = context.clock.now()
-        self._serials = 0
+        self._beat = Beat(context.clock)
         self._all = [
-            _Watched(
-                i, target, Attempts(paced(step.retry, target), context.clock, deadline=context.deadline), self._began
-            )
-            for i, target in enumerate(step.targets)
+            Watched(place, step, self._beat, context.voice, context.deadline) for place in range(len(step.targets))
         ]
+        self._agenda: list[tuple[float, int]] = []
+        self._ready: list[Watched] = []
+        self._lost: list[Watched] = []
+        self._serials = 0
+        self._busy = 0  # threads
+        self._room = max(_ALWAYS_ROOM, os.sysconf("SC_OPEN_MAX") // 2)
+        self._cost = sum(_CONNECTING if watched.endpoint else _PROBING for watched in self._all)
+        self._probes = ProbeContext(**vars(context), names=self._names)
+        for watched in self._all:
+            self._plan(watched)
 
     def run(self) -> Outcome:
         """Return once enough targets are ready.
@@ -126,151 +83,215 @@ class Watch:
             TimedOutError: the deadline came first.
             PermanentError: waiting on is pointless.
         """
-        try:
-            while not self._enough():
-                self._fail_if_pointless()
-                self._launch_due()
-                self._receive()
-        finally:
-            self._crew.close()
-        ready = [watched.target.name for watched in self._all if watched.ready]
-        return Outcome.ok(counted(len(ready), "ready"), {"ready": ready})
+        self._go_on_until(self._is_enough)
+        ready = self._names_of(self._ready)
+        return Outcome.ok(counted(len(ready), self._step.wanted), {"ready": ready})
 
     def look(self) -> tuple[list[str], dict[str, str]]:
-        """Probe every target once; the names of those that are ready, and of the others with the reason."""
-        for watched in self._all:
-            self._probe(watched)
-        try:
-            while any(watched.serial for watched in self._all):
-                self._receive()
-        finally:
-            self._crew.close()
-        ready = [watched.target.name for watched in self._all if watched.ready]
-        return ready, {watched.target.name: watched.why for watched in self._all if not watched.ready}
+        """Go on until each target is ready or lost; the names of those that are ready, and of the others the reason."""
+        self._go_on_until(lambda: len(self._ready) + len(self._lost) == len(self._all))
+        return self._names_of(self._ready), {w.target.name: w.plain() for w in self._all if not w.is_ready}
 
-    def _enough(self) -> bool:
-        ready = sum(watched.ready for watched in self._all)
-        return ready > 0 if self._step.any else ready == len(self._all)
+    def _names_of(self, some: Sequence[Watched]) -> list[str]:
+        return [watched.target.name for watched in sorted(some, key=lambda watched: watched.place)]
 
-    def _fail_if_pointless(self) -> None:
-        """Raise once no further probe can help: one lost target is enough, with `any` all of them."""
-        lost = [watched for watched in self._all if watched.error is not None and not self._may_go_on(watched)]
-        if lost and (not self._step.any or len(lost) == len(self._all)):
-            raise self._failure(lost)
+    def _is_enough(self) -> bool:
+        if len(self._ready) >= (1 if self._step.any else len(self._all)):
+            return True
+        # one lost target is enough, with `any` all of them
+        if self._lost and (not self._step.any or len(self._lost) == len(self._all)):
+            raise self._failure()
+        return False
 
-    def _may_go_on(self, watched: _Watched) -> bool:
-        return watched.next_at < math.inf
-
-    def _failure(self, lost: Sequence[_Watched]) -> InitkitError:
-        errors = [watched.error for watched in lost if watched.error]
+    def _failure(self) -> InitkitError:
+        errors = [watched.error for watched in sorted(self._lost, key=lambda w: w.place) if watched.error]
         final = next((error for error in errors if not isinstance(error, TimedOutError)), errors[0])
-        if not isinstance(final, TimedOutError) and not self._step.any:
+        if len(self._all) == 1 or not (isinstance(final, TimedOutError) or self._step.any):
             return final
-        missing = [watched for watched in self._all if not watched.ready]
-        if len(self._all) == 1:
-            return final
-        why = "; ".join(f"{watched.target.name}: {_plain(watched)}" for watched in missing)
+        missing = [watched for watched in self._all if not watched.is_ready]
+        why = "; ".join(f"{watched.target.name}: {watched.plain()}" for watched in missing)
         spent = show_duration(round(self._clock.now() - self._began, 1))
         advice = ", ".join(dict.fromkeys(w.error.advice for w in missing if w.error and w.error.advice))
         task = f"wait for {len(missing)} of {len(self._all)} targets"
-        failure = type(final)(task, f"{why} (gave up after {spent})", advice)
-        failure.__cause__ = final
-        return failure
+        failed = type(final)(task, f"{why} (gave up after {spent})", advice)
+        failed.__cause__ = final
+        return failed
 
-    def _launch_due(self) -> None:
+    def _go_on_until(self, is_done: Callable[[], bool]) -> None:
+        try:
+            with self._context.stop.calling(self._desk.ring):
+                while not is_done():
+                    self._go_on()
+        finally:
+            for watched in self._all:
+                if watched.dialer:
+                    watched.dialer.close()
+            self._desk.close()
+            self._crew.close()
+
+    def _go_on(self) -> None:
+        """Sleep until something is to be done, and do it."""
+        answers, owners = self._desk.wait(self._clock, max(0.0, self._wakes_at() - self._clock.now()))
+        self._beat.next()
+        for answer in answers:
+            self._settle(answer)
+        for place in dict.fromkeys(owners):
+            self._advance(self._all[place])
         now = self._clock.now()
-        for watched in self._all:
-            if watched.ready or watched.serial or now < watched.next_at:
-                continue
-            if watched.is_crowded and self._context.remaining > 0:
-                continue
-            try:
-                self._probe(watched)
-            except TimedOutError as error:
-                watched.error, watched.next_at = error, math.inf
+        for watched in self._due(now):
+            self._wake(watched, now)
+        if now >= self._context.deadline:
+            for watched in self._all:
+                watched.time_is_up()
+                self._plan(watched)
 
-    def _probe(self, watched: _Watched) -> None:
-        timeout = watched.attempts.begin()
+    def _wakes_at(self) -> float:
+        agenda = self._agenda
+        while agenda and self._all[agenda[0][1]].wakes_at != agenda[0][0]:
+            heapq.heappop(agenda)  # it was put off, or is settled
+        return min(agenda[0][0] if agenda else math.inf, self._context.deadline)
+
+    def _due(self, now: float) -> list[Watched]:
+        """The targets whose time has come, or nearly: one wake-up serves many."""
+        due = []
+        while self._agenda and self._agenda[0][0] <= now + _AT_MOST_EARLY:
+            moment, place = self._agenda[0]
+            watched = self._all[place]
+            if moment == watched.wakes_at and moment > now + watched.slack:
+                break
+            heapq.heappop(self._agenda)
+            if moment == watched.wakes_at:
+                watched.planned = math.inf
+                due.append(watched)
+        return due
+
+    def _plan(self, watched: Watched) -> None:
+        """Have the target's next time on the agenda, or count it among those that are settled."""
+        if not watched.is_settled:
+            if watched.planned != watched.wakes_at < math.inf:
+                watched.planned = watched.wakes_at
+                heapq.heappush(self._agenda, (watched.wakes_at, watched.place))
+        elif not watched.is_counted:
+            watched.is_counted = True
+            (self._ready if watched.is_ready else self._lost).append(watched)
+            self._cost -= _CONNECTING if watched.endpoint else _PROBING
+            if watched.dialer:
+                watched.dialer.close()
+
+    def _wake(self, watched: Watched, now: float) -> None:
+        """Do what the target's time has come for."""
+        if watched.is_settled:
+            return
+        if not watched.serial:
+            self._begin(watched, now)
+        elif watched.is_silent(now):
+            watched.silent(self._silence(watched), self._cost)
+        elif watched.dialer:
+            self._advance(watched)
+            return
+        self._plan(watched)
+
+    def _silence(self, watched: Watched) -> str:
+        host = watched.endpoint.host if watched.endpoint and watched.lacks_addresses else ""
+        return f"cannot resolve {host}: no answer" if host else "no answer"
+
+    def _begin(self, watched: Watched, now: float) -> None:
+        """Begin an attempt, if there is room for it."""
+        if watched.under_way >= TOGETHER:
+            watched.wakes_at = math.inf  # only the end of one makes room for another
+            return
+        has_thread = bool(watched.endpoint) or self._crew.has_room
+        if self._busy + self._desk.sockets >= self._room or not has_thread:
+            watched.wakes_at = now + _NO_ROOM
+            return
         self._serials += 1
-        serial = self._serials
-        watched.serial, watched.ends_at, watched.limit = serial, self._clock.now() + timeout, timeout
+        try:
+            limit = watched.begin(self._serials)
+        except TimedOutError as error:
+            watched.gave_up(error)
+            return
+        if watched.endpoint:
+            self._connect(watched, watched.endpoint)
+        else:
+            self._probe(watched, self._serials, limit)
+
+    def _probe(self, watched: Watched, serial: int, limit: float) -> None:
+        """Have the target look for itself, in a thread."""
         watched.under_way += 1
-        context = self._context.but(attempt_timeout=timeout)
+        self._busy += 1
+        context = self._probes.but(attempt_timeout=limit, reached=watched.reached)
 
         def job() -> None:
             try:
                 answer = _Answer(watched.place, serial, watched.target.probe(context))
             except BaseException as error:  # noqa: BLE001 - it is judged, or raised again, where it is received
                 answer = _Answer(watched.place, serial, error=error)
-            self._mail.put(answer)
+            self._desk.post(answer)
 
         self._launch(job)
 
-    def _receive(self) -> None:
-        """Take the next answer, or what a probe that does not answer in time amounts to."""
+    def _connect(self, watched: Watched, endpoint: HostPort) -> None:
+        """Connect without a thread, once the addresses are known."""
+        serial = watched.serial
+
+        def wake() -> None:
+            self._desk.post(_Answer(watched.place, serial, is_name=True))
+
+        if watched.dialer is None:
+            plug = self._desk.plug(watched.place)
+            watched.dialer = Dialer(endpoint.port, plug, patience=watched.attempts.policy.attempt_timeout)
+        try:
+            addresses = self._names.peek(endpoint.host, self._launch, wake)
+        except InitkitError as error:
+            watched.heard(serial, "", error, self._cost)
+            return
+        watched.lacks_addresses = addresses is None
+        if addresses is not None:
+            watched.dialer.begin(addresses, self._clock.now())
+            self._advance(watched)
+
+    def _advance(self, watched: Watched) -> None:
+        """See what has become of the target's connections."""
+        if watched.is_settled or watched.dialer is None:
+            return
         now = self._clock.now()
-        wake = min([*(watched.wakes_at for watched in self._all), self._context.deadline])
-        answer = self._clock.receive(self._mail, max(0.0, wake - now))
-        if answer is not None:
-            self._settle(answer)
-        now = self._clock.now()
-        for watched in self._all:
-            if watched.serial and now >= watched.ends_at:
-                self._judge(watched, _silence(watched))
+        try:
+            connection = watched.dialer.advance(now)
+        except OSError as error:
+            watched.heard(watched.serial, "", failure(str(watched.endpoint), error), self._cost)
+        else:
+            if connection is not None:
+                connection.close()
+                watched.heard(watched.serial, "accepts connections", None, self._cost)
+            elif watched.serial:
+                watched.wakes_at = min(watched.silent_at, watched.dialer.wakes_at(now))
+        self._plan(watched)
 
     def _settle(self, answer: _Answer) -> None:
+        """Take an answer that came from a thread."""
         watched = self._all[answer.place]
-        watched.under_way -= 1
-        if watched.ready:
+        if answer.is_name:
+            if watched.serial and watched.lacks_addresses and watched.endpoint:
+                self._connect(watched, watched.endpoint)
+                self._plan(watched)
             return
-        if answer.error is None:
-            self._found(watched, answer.detail)
-        elif not isinstance(answer.error, InitkitError):
-            raise answer.error
-        elif answer.serial == watched.serial:  # a late failure was judged already, when it was late
-            self._judge(watched, answer.error)
-
-    def _found(self, watched: _Watched, detail: str) -> None:
-        watched.ready, watched.serial, watched.error = True, 0, None
-        spent = self._clock.now() - self._began
-        self._context.voice.found(watched.target.name, detail, attempts=watched.attempts.number, seconds=spent)
-
-    def _judge(self, watched: _Watched, error: InitkitError) -> None:
-        watched.serial, watched.ends_at = 0, math.inf
-        verdict = watched.attempts.judge(error)
-        watched.error = verdict.error or error
-        watched.next_at = math.inf if verdict.error else self._clock.now() + verdict.pause
-        self._context.voice.missing(watched.target.name, error.cause, attempts=watched.attempts.number)
+        watched.under_way -= 1
+        self._busy -= 1
+        if watched.is_settled:
+            return
+        error = answer.error
+        if error is not None and not isinstance(error, InitkitError):
+            raise error
+        watched.heard(answer.serial, answer.detail, error, self._cost)
+        if not watched.serial and watched.wakes_at == math.inf:
+            watched.wakes_at = self._clock.now()
+        self._plan(watched)
 
 
-def _silence(watched: _Watched) -> TemporaryError:
-    limit = show_duration(round(watched.limit, 3))
-    advice = "check that it is running, and that network policies let us through"
-    return TemporaryError(f"reach {watched.target.name}", f"no answer within {limit}", advice)
-
-
-def _plain(watched: _Watched) -> str:
-    """The reason itself, without how long it was tried."""
-    error = watched.error
-    while error is not None and isinstance(error, TimedOutError) and isinstance(error.__cause__, InitkitError):
-        error = error.__cause__
-    return error.cause if error else watched.why
-
-
-def paced(policy: RetryPolicy, target: Target) -> RetryPolicy:
-    """The policy with the scheme's own pace, where nothing else was asked for."""
-    own = {
-        name: getattr(target.pace, name)
-        for name in ("interval", "max_interval")
-        # the very object: a value that was read is another one, even where it says the same
-        if getattr(policy, name) is getattr(DEFAULTS, name)
-    }
-    return replace(policy, **own)
-
-
-def look(step: Wait, context: Context) -> tuple[list[str], dict[str, str]]:
-    """Probe every target of `step` once."""
-    return Watch(step, context).look()
+def look(step: Wait, context: Context, *, launch: Launch | None = None) -> tuple[list[str], dict[str, str]]:
+    """Look at every target of `step` once; see `Watch.look`."""
+    once = replace(step, retry=replace(step.retry, attempts=1), successes=1, stable=0.0)
+    return Watch(once, context, launch=launch).look()
 
 
 def counted(number: int, what: str) -> str:

@@ -50,9 +50,9 @@ def test_what_is_missing_is_shown_below_the_lines_and_taken_away(terminal: Termi
     voice = reporter.voice("deps")
     voice.missing("postgres://app:hunter2@db:key:/x", "[bold]refused[/bold] :warning:", attempts=1)
     clock.advance(5)
-    reporter.tick()
     voice.note("a [red]line[/red] of a host called :key:")
     voice.missing("postgres://app:hunter2@db:key:/x", "[bold]refused[/bold] :warning:", attempts=7)
+    reporter.tick()
     row = r"deps +postgres://app:\*\*\*@db:key:/x +\[bold\]refused\[/bold\] :warning: +5s +7 attempts"
     until = time.monotonic() + 10
     while not re.search(row, terminal.seen()) and time.monotonic() < until:

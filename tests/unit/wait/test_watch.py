@@ -24,7 +24,9 @@ from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.watch import DEFAULTS, Crew, Watch, paced
+from initkit.steps.wait.crew import Crew
+from initkit.steps.wait.watch import Watch, look
+from initkit.steps.wait.watched import DEFAULTS, paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +226,7 @@ def test_a_probe_that_hangs_is_made_again_and_a_late_success_counts(watch: Wide,
     outcome = watch(Fake("a"), launch=hung)
     assert outcome.facts == {"ready": ["a"]}
     assert clock.now() == 1010
-    assert watch.voice.missed[0] == ("a", "no answer within 3s")
+    assert watch.voice.missed[0] == ("a", "no answer")
 
 
 def test_at_most_four_probes_of_one_target_hang_at_a_time(watch: Wide, clock: VirtualClock) -> None:
@@ -233,7 +235,7 @@ def test_at_most_four_probes_of_one_target_hang_at_a_time(watch: Wide, clock: Vi
         watch(Fake("a", ready=False), launch=hung)
     assert len(hung.jobs) == 4
     assert clock.now() == 1030
-    assert str(caught.value).startswith("cannot reach a: no answer within 3s (gave up after 30s, 4 attempts); check ")
+    assert str(caught.value).startswith("cannot reach a: no answer (gave up after 30s, 4 attempts); check ")
     assert len(clock.sleeps) < 20, "it does not spin meanwhile"
 
 
@@ -291,7 +293,7 @@ def test_a_target_that_hangs_does_not_keep_another_from_being_asked(watch: Wide)
     with pytest.raises(TimedOutError) as caught:
         watch(hanging, late, launch=launch)
     assert str(caught.value).startswith(
-        "cannot wait for 1 of 2 targets: a: no answer within 3s (gave up after 30s); check that it is running, and "
+        "cannot wait for 1 of 2 targets: a: no answer (gave up after 30s); check that it is running, and "
     )
     assert len(hung.jobs) == 4
     assert watch.voice.founds == ["b"]
@@ -304,7 +306,7 @@ def test_looking_once_probes_each_target_once(clock: VirtualClock, voice: Record
     targets = (Fake("a"), Fake("b", ready=False), Fake("c", SuspectError("x", "wrong password")))
     step = Wait(targets=cast("tuple[Target, ...]", targets), retry=POLICY)
     context = make_context(clock=clock, voice=voice)
-    ready, missing = Watch(step, context, launch=lambda job: job()).look()
+    ready, missing = look(step, context, launch=lambda job: job())
     assert ready == ["a"]
     assert missing == {"b": "connection refused", "c": "wrong password"}
     assert [len(target.contexts) for target in targets] == [1, 1, 1]
@@ -313,8 +315,8 @@ def test_looking_once_probes_each_target_once(clock: VirtualClock, voice: Record
 
 def test_looking_once_does_not_wait_for_what_hangs(clock: VirtualClock) -> None:
     step = Wait(targets=cast("tuple[Target, ...]", (Fake("a"),)), retry=POLICY)
-    ready, missing = Watch(step, make_context(clock=clock), launch=Hung()).look()
-    assert (ready, missing) == ([], {"a": "no answer within 3s"})
+    ready, missing = look(step, make_context(clock=clock), launch=Hung())
+    assert (ready, missing) == ([], {"a": "no answer"})
     assert clock.now() == 1003
 
 

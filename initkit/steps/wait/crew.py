@@ -1,0 +1,48 @@
+"""Threads that probes and look-ups of names are made in; what is done there is none of its business."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+Job = Callable[[], None]
+
+
+class Crew:
+    """Daemon threads that are used again: a job that hangs for ever costs one, and keeps no one from leaving."""
+
+    def __init__(self, most: int = 128) -> None:
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._most = most
+        self._idle = 0
+        self._threads = 0
+
+    def launch(self, job: Job) -> None:
+        """Have `job` done: now, or once a thread is free where there are as many as there may be."""
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+            elif self._threads < self._most:
+                self._threads += 1
+                threading.Thread(target=self._work, daemon=True, name="probe").start()
+            else:
+                self._idle -= 1  # the next to be free has its job already
+        self._jobs.put(job)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a job would begin at once."""
+        return self._idle > 0 or (self._threads < self._most and self._idle >= 0)
+
+    def close(self) -> None:
+        """Send everyone home who is not stuck."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            with self._lock:
+                self._idle += 1

@@ -153,7 +153,7 @@ def _form(
 ) -> OptionsCommand | None:
     """The command of one named form of a kind's argument (``wait http``), or None where there is no such form."""
     found = variants_of(cls)
-    variant = found[1].variants.load(name) if found and name in found[1].variants.names() else None
+    variant = found[1].variants.named(name) if found else None
     if found is None or variant is None:
         return None
     position, _ = found
@@ -165,7 +165,7 @@ def _form(
         return _made(ctx, command, cls, Scope(kind, environ), settings, given)
 
     sections = {title: options_of(variant)} | _sections(cls, but=position, own=getattr(variant, "pace", None))
-    command = OptionsCommand(name, variant, sections, callback=callback, epilog=_epilog(f"{kind}_{name}"))
+    command = OptionsCommand(name, variant, sections, callback=callback, epilog=_epilog(f"{kind}_{variant.__name__.lower()}"))
     return command
 
 

@@ -37,13 +37,13 @@ class Program:
         self._reporter = Reporter(
             self._sink(),
             self._clock,
-            level=settings.log_level,
+            level="error" if settings.quiet else settings.log_level,
             # what --check finds is what was asked for, and so a result
             results=self._plain_sink(sys.stdout) if settings.check else None,
         )
 
     def _sink(self) -> Sink:
-        if self._settings.log_format == "auto" and sys.stderr.isatty():
+        if self._settings.log_format == "auto" and sys.stderr.isatty() and not self._settings.quiet:
             from initkit.engine.live import LiveSink  # noqa: PLC0415 - only on a terminal
 
             return LiveSink(sys.stderr, self._clock)

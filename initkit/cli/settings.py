@@ -20,6 +20,7 @@ class Settings(Declared):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Opt("The least important events to report.")] = (
         "info"
     )
+    quiet: Annotated[bool, Opt("Report failures only, as --log-level error; without a live display.")] = False
     hold_on_failure: Annotated[
         Duration | None, Opt("After a failure keep the container alive this long, to look inside.")
     ] = None

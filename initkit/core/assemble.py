@@ -58,6 +58,10 @@ class Variants(Protocol):
         """The dataclass behind one of `words`, or None."""
         ...
 
+    def named(self, word: str) -> type[Declared] | None:
+        """The dataclass that a bare word means where it stands alone, or None: the word may be something else."""
+        ...
+
 
 class VariantParser(Parser):
     """A value in one of several named forms: text, or in a plan a mapping ``{NAME: value}``."""

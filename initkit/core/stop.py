@@ -20,6 +20,7 @@ class Stop:
         self._lock = threading.RLock()  # re-entrant: a signal may arrive while the main thread holds it
         self._callbacks: list[Callable[[], object]] = []
         self._in_flight = 0
+        self._landed = threading.Condition(self._lock)
         self.signum: int | None = None
 
     def request(self, signum: int) -> None:
@@ -73,6 +74,12 @@ class Stop:
         finally:
             with self._lock:
                 self._in_flight -= 1
+                self._landed.notify_all()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until nothing is in flight any more, for at most so many seconds."""
+        with self._landed:
+            self._landed.wait_for(lambda: not self._in_flight, seconds)
 
     @property
     def has_work_in_flight(self) -> bool:

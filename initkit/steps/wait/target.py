@@ -92,8 +92,14 @@ class Schemes:
         names = self.names()
         if name in names:
             return _module(name)
-        everything = [_module(known) for known in names]
+        # the likely ones first, as each costs its loading: https is http's, postgresql is postgres'
+        likely = sorted(names, key=lambda known: not name.startswith(known))
+        everything = (_module(known) for known in likely)
         return next((cls for cls in everything if name in cast("Any", cls).schemes), None)
+
+    def named(self, word: str) -> type[Declared] | None:
+        """The dataclass that a scheme's bare name means; a target always has a colon."""
+        return self.load(word) if re.fullmatch(r"[a-z][a-z0-9+-]*", word) else None
 
     def words(self) -> list[str]:
         """All words that a URL may begin with."""

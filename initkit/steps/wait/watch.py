@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from initkit.core.errors import InitkitError, TimedOutError
 from initkit.core.outcome import Outcome
 from initkit.core.record import Record
+from initkit.core.stop import Stop
 from initkit.core.values import show_duration
 from initkit.steps.wait.crew import Crew
 from initkit.steps.wait.desk import Desk
@@ -36,6 +38,7 @@ Launch = Callable[[Callable[[], None]], None]
 _CONNECTING, _PROBING = 0.0002, 0.004
 _AT_MOST_EARLY = 0.02  # seconds that an attempt may come early, to be made together with others
 _NO_ROOM = 0.01  # seconds after which to ask again for threads and descriptors
+_LANDING = 1.0  # seconds for probes under way to clean up once the wait is over
 _ALWAYS_ROOM = 4  # attempts, however few descriptors there are
 
 
@@ -72,7 +75,8 @@ class Watch:
         self._busy = 0  # threads
         self._room = max(_ALWAYS_ROOM, os.sysconf("SC_OPEN_MAX") // 2)
         self._cost = sum(_CONNECTING if watched.endpoint else _PROBING for watched in self._all)
-        self._probes = ProbeContext(**vars(context), names=self._names)
+        self._over = Stop()
+        self._probes = ProbeContext(**{**vars(context), "stop": self._over}, names=self._names)
         for watched in self._all:
             self._plan(watched)
 
@@ -123,6 +127,9 @@ class Watch:
                 while not is_done():
                     self._go_on()
         finally:
+            # what probes have started is not to outlive the wait, also where it ends well (--any)
+            self._over.request(self._context.stop.signum or signal.SIGTERM)
+            self._over.settle(_LANDING)
             for watched in self._all:
                 if watched.dialer:
                     watched.dialer.close()
@@ -207,8 +214,8 @@ class Watch:
         self._serials += 1
         try:
             limit = watched.begin(self._serials)
-        except TimedOutError as error:
-            watched.gave_up(error)
+        except TimedOutError:
+            watched.time_is_up()
             return
         if watched.endpoint:
             self._connect(watched, watched.endpoint)

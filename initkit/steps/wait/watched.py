@@ -83,12 +83,14 @@ class Watched:
         self.is_counted = False
         self.planned = math.inf
         self._began = timer.now()
+        self._attempt_began = timer.now()
         self._ends_at = math.inf
         self._has_reached = False
         self._judged = 0  # serial of the last attempt that was judged
         self._step = step
         self._timer = timer
         self._voice = voice
+        self._silent_since = math.inf
         self._streak = 0
         self._streak_began = 0.0
         self._told = ""
@@ -108,12 +110,12 @@ class Watched:
         """An attempt begins; return the seconds that it has.
 
         Raises:
-            TimedOutError: no further attempt is allowed.
+            TimedOutError: the deadline is past.
         """
         limit = self.attempts.begin()
         now = self._timer.now()
         self.serial, self._has_reached, self.slack = serial, False, 0.0
-        self._ends_at = now + limit
+        self._attempt_began, self._ends_at = now, now + limit
         # one that is silent so far is joined by another, unless that would be one too many
         most = self.attempts.policy.attempts
         overlaps = not most or self.attempts.number < most
@@ -143,20 +145,28 @@ class Watched:
             return
         wanted, error = self._wanted(detail, error)
         if wanted is not None:
+            self._silent_since = math.inf
             self._succeeded(wanted, pause)
-        elif error is not None and serial and serial == self.serial:
-            self.failed(error, pause)
-        elif error is not None and serial > self._judged and isinstance(error, TemporaryError):
-            self._missing(error)  # the attempt that has joined it meanwhile may still succeed
-
-    def failed(self, error: InitkitError, pause: float = 0.0) -> None:
-        """The newest attempt has failed; see `heard`."""
-        self._streak = 0
-        self._judge(error, pause)
+        elif error is not None and serial > self._judged:
+            self._silent_since = math.inf
+            self._failed(serial, error, pause)
 
     def silent(self, cause: str, pause: float = 0.0) -> None:
-        """The newest attempt has not been answered so far, or not in time."""
-        self.failed(TemporaryError(f"reach {self.target.name}", cause, _SILENCE), pause)
+        """The newest attempt has not been answered so far, or not in time.
+
+        It is a failure once nothing was heard for as long as an attempt may take; before that another attempt joins it,
+        and what was heard last is still the reason: answers may just be slow.
+        """
+        now = self._timer.now()
+        error = TemporaryError(f"reach {self.target.name}", cause, _SILENCE)
+        self._silent_since = min(self._silent_since, self._attempt_began)
+        if now >= self._ends_at or now - self._silent_since >= self.attempts.policy.attempt_timeout:
+            self._failed(self.serial, error, pause)
+            return
+        if self.error is None:
+            self._missing(error)
+        self.serial, self.silent_at = 0, math.inf
+        self._pause_for(pause)
 
     def gave_up(self, error: InitkitError) -> None:
         """Nothing more will be tried."""
@@ -173,7 +183,7 @@ class Watched:
         if not self._step.not_:
             return (detail, None) if error is None else (None, error)
         if isinstance(error, AbsentError):
-            return f"is gone: {error.cause}", None
+            return f"is gone ({error.cause})", None
         still = TemporaryError(f"see {self.target.name} gone", f"it still {detail}", "check who is to end it")
         return None, error or still
 
@@ -187,7 +197,9 @@ class Watched:
             spent = now - self._began
             self._voice.found(self.target.name, detail, attempts=self.attempts.number, seconds=spent)
             return
-        self._judge(TemporaryError(f"see {self.target.name} stay {self._step.wanted}", self._so_far(detail)), pause)
+        so_far = TemporaryError(f"see {self.target.name} stay {self._step.wanted}", self._so_far(detail))
+        self._judged = self.serial
+        self._judge(so_far, pause)
         if not self.is_lost:
             self._pause_for(min(self.wakes_at - now, max(pause, self.attempts.policy.interval)))
 
@@ -196,13 +208,20 @@ class Watched:
         parts += [f"{self._step.successes} looks in a row"] if self._step.successes > 1 else []
         return f"{detail}, which is to hold for {' and '.join(parts)}"
 
-    def _judge(self, error: InitkitError, pause: float) -> None:
-        self._judged, self.serial, self.silent_at = self.serial, 0, math.inf
+    def _failed(self, serial: int, error: InitkitError, pause: float) -> None:
+        self._streak, self._judged = 0, serial
+        has_newer = 0 < serial < self.serial
+        if has_newer and self.attempts.policy.attempts and isinstance(error, TemporaryError):
+            self._missing(error)  # the last attempt that is allowed is still under way
+        else:
+            self._judge(error, pause, has_newer=has_newer)
+
+    def _judge(self, error: InitkitError, pause: float, *, has_newer: bool = False) -> None:
         verdict = self.attempts.judge(error)
         if verdict.error:
             self.gave_up(verdict.error)
-        else:
-            self.error = error
+        elif not has_newer:  # else the newer attempt goes on
+            self.serial, self.silent_at = 0, math.inf
             self._pause_for(max(verdict.pause, pause * (0.8 + 0.4 * self._timer.chance())))
         self._missing(error)
 

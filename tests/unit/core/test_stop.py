@@ -151,3 +151,23 @@ def test_a_request_may_come_while_the_same_thread_holds_the_lock() -> None:
     with stop._lock:
         stop.request(15)
     assert stop.signum == 15
+
+
+def test_settling_waits_for_what_is_in_flight_but_not_for_ever() -> None:
+    stop = Stop()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with stop.in_flight():
+            begun.set()
+            go_on.wait(10)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert begun.wait(10)
+    stop.settle(0.01)
+    assert stop.has_work_in_flight
+    go_on.set()
+    stop.settle(10)
+    assert not stop.has_work_in_flight
+    worker.join(10)

@@ -222,7 +222,7 @@ def connect(context: Context, endpoint: HostPort) -> socket.socket:
     """
     names = context.names if isinstance(context, ProbeContext) else None
     ends = context.clock.now() + max(0.001, context.attempt_timeout)
-    addresses = names.resolve(endpoint.host) if names else look_up(endpoint.host)
+    addresses = names.resolve(endpoint.host, context.attempt_timeout) if names else look_up(endpoint.host)
     plug = _Poll()
     dialer = Dialer(endpoint.port, plug, patience=max(0.001, context.attempt_timeout))
     try:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from initkit.core.errors import InitkitError, PermanentError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from initkit.core.clock import Clock
 
+Launch = Callable[[Callable[[], None]], None]
 FRESH = 1.0  # seconds for which an answer is used without asking again
 
 _EACH = 0.005  # seconds that each name adds to that, lest a thousand of them flood the name server
@@ -37,12 +38,18 @@ class _Entry:
     """What is known about a name: the last answer, and whether somebody asks just now."""
 
     def __init__(self, host: str) -> None:
-        self.addresses: tuple[Address, ...] = _numeric(host)
+        self.addresses = _numeric(host)
         self.is_numeric = bool(self.addresses)
         self.error: InitkitError | None = None
         self.asked_at: float | None = None
         self.under_way = False
         self.changed = threading.Condition()
+
+    def answer(self) -> tuple[Address, ...]:
+        """The last answer, for whoever holds `changed`; raises its error."""
+        if (error := self.error) is not None:
+            raise type(error)(error.task, error.cause, error.advice)  # many threads may raise it
+        return self.addresses
 
 
 class Names:
@@ -53,25 +60,25 @@ class Names:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
-    def resolve(self, host: str) -> tuple[Address, ...]:
-        """The addresses of `host`, in the order in which to try them; it takes as long as the system's resolver.
+    def resolve(self, host: str, seconds: float = math.inf) -> tuple[Address, ...]:
+        """The addresses of `host`, in the order in which to try them, within so many seconds.
 
         Raises:
-            TemporaryError: the name is unknown, or no server answers.
+            TemporaryError: the name is unknown, or no server answers in time.
             PermanentError: it can be no name.
         """
         entry = self._entry(host)
+        ends = self._clock.now() + seconds
         with entry.changed:
+            if not entry.under_way and not self._is_fresh(entry):
+                self._begin(host, entry, _in_a_thread, _nobody)
             while entry.under_way:
-                entry.changed.wait()
-            entry.under_way = begin = not self._is_fresh(entry)
-        if begin:
-            self._ask(host, entry)
-        return _answer(entry)
+                left = ends - self._clock.now()
+                if left <= 0 or not entry.changed.wait(min(left, threading.TIMEOUT_MAX)):
+                    raise unresolved(host, "no answer")
+            return entry.answer()
 
-    def peek(
-        self, host: str, launch: Callable[[Callable[[], None]], None], wake: Callable[[], None]
-    ) -> tuple[Address, ...] | None:
+    def peek(self, host: str, launch: Launch, wake: Callable[[], None]) -> tuple[Address, ...] | None:
         """The last known addresses at once; None where there are none yet.
 
         Where they are not fresh a look-up is begun by `launch`, and `wake` is called at its end.
@@ -84,16 +91,23 @@ class Names:
         if entry.is_numeric:
             return entry.addresses
         with entry.changed:
-            begin = not entry.under_way and not self._is_fresh(entry)
-            entry.under_way |= begin
-        if begin:
+            if not entry.under_way and not self._is_fresh(entry):
+                self._begin(host, entry, launch, wake)
+            return None if entry.asked_at is None else entry.answer()
 
-            def job() -> None:
+    def _begin(self, host: str, entry: _Entry, launch: Launch, wake: Callable[[], None]) -> None:
+        def job() -> None:
+            try:
                 self._ask(host, entry)
+            finally:
                 wake()
 
+        entry.under_way = True
+        try:
             launch(job)
-        return None if entry.asked_at is None else _answer(entry)
+        except BaseException:
+            entry.under_way = False
+            raise
 
     def _entry(self, host: str) -> _Entry:
         with self._lock:
@@ -112,9 +126,9 @@ class Names:
 
     def _ask(self, host: str, entry: _Entry) -> None:
         addresses: tuple[Address, ...] = ()
-        error: InitkitError | None = None
+        error: InitkitError | None = unresolved(host, "the look-up failed")
         try:
-            addresses = look_up(host)
+            addresses, error = look_up(host), None
         except InitkitError as failure:
             error = failure
         finally:
@@ -124,10 +138,17 @@ class Names:
                 entry.changed.notify_all()
 
 
-def _answer(entry: _Entry) -> tuple[Address, ...]:
-    if (error := entry.error) is not None:
-        raise type(error)(error.task, error.cause, error.advice)  # many threads may raise it
-    return entry.addresses
+def _nobody() -> None:
+    """Nobody waits to be woken."""
+
+
+def _in_a_thread(job: Callable[[], None]) -> None:
+    threading.Thread(target=job, daemon=True, name="names").start()
+
+
+def unresolved(host: str, why: str) -> TemporaryError:
+    """The error of a name that has no addresses just now."""
+    return TemporaryError(f"connect to {host}", f"cannot resolve {host}: {why}", "check the name and its namespace")
 
 
 def look_up(host: str) -> tuple[Address, ...]:
@@ -141,8 +162,7 @@ def look_up(host: str) -> tuple[Address, ...]:
         # as bytes: for text the resolver loads the tables of international names, which plain ones never need
         found = socket.getaddrinfo(host.encode() if host.isascii() else host, 0, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        cause = f"cannot resolve {host}: {(error.strerror or str(error)).lower()}"
-        raise TemporaryError(f"connect to {host}", cause, "check the name and its namespace") from error
+        raise unresolved(host, (error.strerror or str(error)).lower()) from error
     except UnicodeError as error:  # from the IDNA codec, for what no name server can be asked
         raise PermanentError(f"connect to {host}", f"{host} can be no host's name", "mend the target") from error
     return tuple(dict.fromkeys(Address(family, where) for family, *_, where in found))

@@ -177,6 +177,7 @@ class Watched:
         if not self.is_settled:
             error = self.error or TemporaryError(f"reach {self.target.name}", "no answer", _SILENCE)
             self.gave_up(self.attempts.timed_out(error))
+            self._missing(error)
 
     def _wanted(self, detail: str, error: InitkitError | None) -> tuple[str | None, InitkitError | None]:
         """What is shown where the answer is the one that is waited for, else why it is not."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Annotated
 
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
 from initkit.core.options import Declared, Opt, declared
 
 if TYPE_CHECKING:
-    import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 CERTIFICATE_ADVICE = "check the certificate, its name and its CA (--ca)"
 
@@ -37,6 +37,20 @@ class TlsOptions(Declared):
         if self.key and not self.cert:
             raise ValueError("expected --cert with --key, got --key alone")
 
+    @property
+    def asks_for_tls(self) -> bool:
+        """Whether any of these options was given, so that nothing may be said without TLS."""
+        return self.insecure or any((self.ca, self.cert, self.key, self.server_name))
+
+    def check_scheme(self, scheme: str, secure: str) -> None:
+        """Refuse these options with a URL that speaks no TLS; `secure` is the scheme that does.
+
+        Raises:
+            ValueError: an option was given, and `scheme` is another one.
+        """
+        if scheme != secure and self.asks_for_tls:
+            raise ValueError(f"expected {secure}:// with options of TLS, got {scheme}://")
+
     def tls_context(self) -> ssl.SSLContext:
         """What a client of this target wraps its sockets with.
 
@@ -49,9 +63,11 @@ class TlsOptions(Declared):
         for path in (self.ca, self.cert, self.key):
             if path is not None:
                 _readable(path)
-        context = ssl.create_default_context()
-        if self.ca is not None:
+        if self.ca is None and not self.insecure:
+            context = ssl.create_default_context()
+        else:  # the system's CAs would take 10 ms at each attempt
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca is not None:
             _load(lambda: context.load_verify_locations(self.ca), self.ca)
         if self.insecure:
             context.check_hostname = False
@@ -62,20 +78,27 @@ class TlsOptions(Declared):
             _load(lambda: context.load_cert_chain(cert, key, password=lambda: ""), key or cert)
         return context
 
-    def wrap(self, connection: socket.socket, host: str, task: str) -> ssl.SSLSocket:
+    def wrap(self, connection: socket.socket, host: str, task: str, *, alpn: Sequence[str] = ()) -> ssl.SSLSocket:
         """Make TLS of a connection within its timeout; the connection is closed where that fails.
 
         Args:
             connection: connected, with a timeout.
             host: as in the URL; ``--server-name`` goes first.
             task: for messages: ``connect to db:5432``.
+            alpn: the protocols to offer (RFC 7301); none says nothing about them.
 
         Raises:
             SuspectError: the certificate is not trusted, or the server wants another one of us.
             TemporaryError: the other side does not speak TLS, breaks off, or is silent.
         """
         context = self.tls_context()
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
         try:
+            # of a connection that was reset meanwhile `wrap_socket` would make a socket that nobody can close
+            number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                raise OSError(number, os.strerror(number))  # noqa: TRY301 - told as what happens in the handshake
             return context.wrap_socket(connection, server_hostname=self.server_name or host)
         except (OSError, ValueError) as error:  # ValueError: a name that can be none
             connection.close()
@@ -110,7 +133,7 @@ def tls_failure(error: BaseException, task: str) -> InitkitError:
     import ssl  # noqa: PLC0415 - loaded already
 
     if isinstance(error, ssl.SSLCertVerificationError):
-        return SuspectError(task, f"certificate check failed: {error.verify_message}", CERTIFICATE_ADVICE)
+        return SuspectError(task, f"certificate check failed: {error.verify_message.rstrip('.')}", CERTIFICATE_ADVICE)
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).lower().replace("_", " ")
         if "alert" in reason and ("certificate" in reason or "unknown ca" in reason or "handshake failure" in reason):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from initkit.core.errors import PermanentError, SuspectError, UsageError
 from initkit.core.options import Declared, Opt, declared
 from initkit.core.record import Record
-from initkit.core.redact import learn, redact
+from initkit.core.redact import redact
 from initkit.core.secrets import learn_url, read_text
 from initkit.core.values import HostPort
 
@@ -48,7 +48,7 @@ class ServerUrl(Record):
 
 
 def parse_server_url(text: str, ports: Mapping[str, int]) -> ServerUrl:
-    """A URL of a server; its password is masked in all output from then on.
+    """A URL of a server; its password is masked in all output from then on (see `learn_url`).
 
     Args:
         text: ``SCHEME://[USER[:PASSWORD]@]HOST[:PORT][/PATH][?QUERY]``.
@@ -70,8 +70,6 @@ def parse_server_url(text: str, ports: Mapping[str, int]) -> ServerUrl:
     if scheme not in ports or not parts.hostname or port == 0 or any(ord(sign) <= 32 for sign in parts.netloc):  # noqa: PLR2004 - blanks
         raise ValueError(f"expected {forms}, got {shown!r}")
     user, password = (unquote(part) if part is not None else None for part in (parts.username, parts.password))
-    if password:
-        learn(password)
     return ServerUrl(
         text,
         scheme,

@@ -281,7 +281,6 @@ def test_a_bug_in_a_look_up_is_an_error_and_still_wakes(monkeypatch: pytest.Monk
         with pytest.raises(ZeroDivisionError):
             job()
 
-    shared.peek("db", launch, lambda: woken.append(True))
-    assert woken
     with pytest.raises(TemporaryError, match="cannot resolve db"):
-        shared.resolve("db")
+        shared.peek("db", launch, lambda: woken.append(True))
+    assert woken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 import uuid
@@ -58,6 +59,7 @@ def _started(folder: Path) -> Iterator[str]:
         yield url
     finally:
         server.cleanup()
+        atexit.unregister(server._cleanup)  # a second one would make its lock's folder again
 
 
 @pytest.fixture(scope="session")

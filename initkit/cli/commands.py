@@ -165,7 +165,9 @@ def _form(
         return _made(ctx, command, cls, Scope(kind, environ), settings, given)
 
     sections = {title: options_of(variant)} | _sections(cls, but=position, own=getattr(variant, "pace", None))
-    command = OptionsCommand(name, variant, sections, callback=callback, epilog=_epilog(f"{kind}_{variant.__name__.lower()}"))
+    command = OptionsCommand(
+        name, variant, sections, callback=callback, epilog=_epilog(f"{kind}_{variant.__name__.lower()}")
+    )
     return command
 
 

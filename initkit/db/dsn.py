@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SCHEMES = {"postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite"}
 _KEY_VALUE = re.compile(r"\s*\w+\s*=")
 _PASSWORD_KEYWORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s\\]|\\.)+))", re.DOTALL)
-_LIBPQ = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGUSER", "PGPORT")
+PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGUSER", "PGPORT")
 
 
 def parse_dsn(text: str) -> str:
@@ -130,7 +130,7 @@ class DatabaseOptions(Declared):
             return _from_file(self.url_file)
         if environ.get("DATABASE_URL"):
             return _from_variable("DATABASE_URL", environ)
-        if any(environ.get(name) for name in _LIBPQ):
+        if any(environ.get(name) for name in PG_VARIABLES):
             learn(environ.get("PGPASSWORD", ""))
             return Database("postgres", "", "PG* variables")
         raise UsageError(

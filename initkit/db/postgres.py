@@ -4,203 +4,139 @@ from __future__ import annotations
 
 import hashlib
 import math
-import queue
-import re
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from initkit.core.errors import (
-    InitkitError,
-    PermanentError,
-    Stopped,
-    SuspectError,
-    TemporaryError,
-    TimedOutError,
-)
-from initkit.core.values import show_duration
-from initkit.db.dsn import needs_user
+from initkit.core.errors import Stopped, TemporaryError, TimedOutError
+from initkit.db.dsn import Database
+from initkit.db.pg import refusals
+from initkit.db.pg.address import named
+from initkit.db.pg.hosts import understood
+from initkit.db.pg.login import Dial, Wanted, log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import psycopg
+    from psycopg.pq.abc import PGconn
 
     from initkit.core.step import Context
-    from initkit.db.dsn import Database
+    from initkit.db.pg.bounded import BoundedConnection
 
     Connection = psycopg.Connection[Any]
-    _Mailbox = queue.SimpleQueue[Connection | BaseException | None]
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TEMPORARY_STATES = ("08", "40", "53", "57", "58", "55P03", "25006")
-_SUSPECT_STATES = ("28", "3D", "3F", "42501")
-# What a server or libpq says when a connection is refused for a reason that a person must probably mend. psycopg gives
-# no SQLSTATE for these, and servers translate them.
-_SUSPECT_WORDS = {
-    "password authentication failed": "check user and password",
-    "no password supplied": "give a password in the URL, or as PGPASSWORD",
-    "pg_hba.conf": "the server has no rule that lets this user and host in",
-    "does not support ssl": "set sslmode=disable, or turn SSL on in the server",
-    "certificate": "check sslrootcert and the name that the certificate is for",
-    "is not permitted to log in": "give the role the LOGIN attribute",
-    'role "': "create the role, or mend the user's name",
-    'database "': "create the database, or mend its name",
-}
-_MISSING = ("does not exist", "is not permitted")
+classify = refusals.classify
+DIAL = Dial()
 
 
 def target_of(database: Database, environ: Mapping[str, str]) -> str:
     """``host:port/name`` of a database, for messages."""
-    found = _parameters(database)
-    host = found.get("host") or found.get("hostaddr") or environ.get("PGHOST") or "the local socket"
-    port = found.get("port") or environ.get("PGPORT") or "5432"
-    name = found.get("dbname") or environ.get("PGDATABASE") or found.get("user") or environ.get("PGUSER") or ""
-    return f"{host}:{port}/{name}".rstrip("/")
+    return named(database.address, environ)
 
 
-def _parameters(database: Database) -> dict[str, Any]:
-    import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
-
-    advice = "in a URL's password write / as %2F, @ as %40, % as %25; quote a value that has spaces"
-    try:
-        found = dict(conninfo_to_dict(database.address))
-    except psycopg.ProgrammingError as error:
-        # libpq quotes what it stumbles over, which may be a part of a password
-        cause = re.sub(r'"[^"]*"', _harmless, str(error).strip().splitlines()[0])
-        raise PermanentError("read the database's address", f"{database.source}: {cause}", advice) from error
-    if not re.fullmatch(r"[0-9,]*", str(found.get("port") or "")):
-        raise PermanentError("read the database's address", f"{database.source}: its port is no number", advice)
-    return found
-
-
-def _harmless(quoted: re.Match[str]) -> str:
-    return quoted[0] if len(quoted[0]) <= len('"="') else "a part of it"
-
-
-def connect(database: Database, context: Context, *, role: str, **options: Any) -> Connection:  # noqa: ANN401 - psycopg's
+def connect(  # noqa: PLR0913 - what differs from caller to caller, all with defaults
+    database: Database,
+    context: Context,
+    *,
+    role: str,
+    autocommit: bool = False,
+    prepare_threshold: int | None = 5,
+    dial: Dial = DIAL,
+) -> Connection:
     """A connection; its attempt ends with the context's `attempt_timeout`.
+
+    All that libpq knows counts: several hosts, service and password files, ``PG*``, SSL modes. Each host and address
+    has its share of the time, and no more than the address's ``connect_timeout``.
 
     Args:
         database: where.
         context: of the running step.
         role: what it is for; shown in ``pg_stat_activity`` as ``initkit/ROLE``, unless the address names another.
-        options: passed on to `psycopg.connect`.
+        autocommit: as psycopg has it.
+        prepare_threshold: as psycopg has it.
+        dial: how to reach a server.
 
     Raises:
         PermanentError: the address cannot be read, or names no user where the system has no name for ours.
+        NotThereError: nobody listens, on any host; a `TemporaryError`.
         TemporaryError: the server cannot be reached, does not answer in time, or is starting up.
         SuspectError: it refuses this user, password or database.
     """
     import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
 
-    parameters = _parameters(database)
-    if "service" not in parameters and needs_user(context.environ, parameters.get("user")):
-        raise PermanentError(
-            f"connect to {target_of(database, context.environ)}",
-            "the address names no user, and this UID has no name in /etc/passwd",
-            "put a user into the URL, or set PGUSER",
-        )
-    ours: dict[str, Any] = {
-        "application_name": f"initkit/{role}",
-        # whole seconds, and libpq takes 1 for 2
-        "connect_timeout": max(2, math.ceil(min(context.attempt_timeout, context.remaining))),
-    }
-    given = {name: value for name, value in ours.items() if name not in parameters} | options
-    task = f"connect to {target_of(database, context.environ)}"
-    try:
-        return _in_time(lambda: psycopg.connect(database.address, **given), context, task)
-    except psycopg.Error as error:
-        raise classify(error, task) from error
+    pgconn = _logged_in(database, context, role, dial, _ends(context), task_of(database, context))
+    connection = psycopg.Connection[Any](pgconn)
+    connection.autocommit = autocommit
+    connection.prepare_threshold = prepare_threshold
+    return connection
 
 
-def _in_time(open_one: Callable[[], Connection], context: Context, task: str) -> Connection:
-    """What `open_one` returns or raises, unless the attempt's time is over before.
+def connect_bounded(
+    database: Database, context: Context, *, role: str, task: str = "", dial: Dial = DIAL
+) -> BoundedConnection:
+    """A connection in autocommit mode that, with all that is asked of it, ends with the context's `attempt_timeout`.
 
-    libpq cannot be left to keep the time: its connect_timeout is 2 s at least, counts anew for each host and address,
-    and does not cover the look-up of names. A thread that hangs for ever keeps no one from leaving.
+    Args:
+        database: where.
+        context: of the running step.
+        role: as `connect` has it.
+        task: what questions are for, in messages: ``query db:5432/shop``.
+        dial: how to reach a server.
 
     Raises:
-        TemporaryError: the time is over; a connection that comes later is closed.
+        InitkitError: as `connect` has it.
     """
-    limit = min(context.attempt_timeout, context.remaining)
+    from initkit.db.pg.bounded import BoundedConnection  # noqa: PLC0415 - it loads the driver
+
+    ends, connecting = _ends(context), task_of(database, context)
+    connection = BoundedConnection(_logged_in(database, context, role, dial, ends, connecting))
+    connection.bound(context, ends, task or connecting)
+    connection.autocommit = True
+    return connection
+
+
+def task_of(database: Database, context: Context) -> str:
+    """``connect to host:port/name``, for messages."""
+    return f"connect to {target_of(database, context.environ)}"
+
+
+def _ends(context: Context) -> float:
+    return context.clock.now() + max(0.001, min(context.attempt_timeout, context.remaining))
+
+
+def _logged_in(  # noqa: PLR0913, PLR0917 - passed on
+    database: Database, context: Context, role: str, dial: Dial, ends: float, task: str
+) -> PGconn:
     context.stop.check()
-    given_up = threading.Event()
-    mailbox = _begin(open_one, given_up)
-    answer = None
-    try:
-        answer = context.clock.receive(mailbox, limit)
-    finally:
-        if answer is None:
-            given_up.set()
-            _close_all(mailbox)
-    if answer is None:
-        cause = f"no answer within {show_duration(round(limit, 3))}"
-        raise TemporaryError(task, cause, "check that it is running and may be reached")
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    plan = understood(database, context.environ)
+    options = {} if "application_name" in plan.options else {"application_name": f"initkit/{role}"}
+    return log_in(Wanted(database.address, plan, task, ends, options, dial), context)
 
 
-def _begin(open_one: Callable[[], Connection], given_up: threading.Event) -> _Mailbox:
-    mailbox: _Mailbox = queue.SimpleQueue()
+def each_host(database: Database, context: Context) -> list[Database]:
+    """The same database on each of its hosts by itself, whatever role (target_session_attrs) was asked for.
 
-    def work() -> None:
-        try:
-            mailbox.put(open_one())
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is received
-            mailbox.put(error)
-        if given_up.is_set():
-            _close_all(mailbox)
+    Raises:
+        PermanentError: the address cannot be read.
+    """
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - the driver is loaded when a database is met
 
-    threading.Thread(target=work, daemon=True, name="connect").start()
-    return mailbox
-
-
-def _close_all(mailbox: _Mailbox) -> None:
-    with suppress(queue.Empty):
-        while True:
-            late = mailbox.get_nowait()
-            if late is not None and not isinstance(late, BaseException):
-                late.close()
+    found = understood(database, context.environ).endpoints
+    alone = {"target_session_attrs": "any"}
+    return [
+        Database("postgres", make_conninfo(database.address, **endpoint.options(), **alone), database.source)
+        for endpoint in found
+    ]
 
 
-def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
-    """What a driver's error means for us: temporary, suspect or permanent."""
-    import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
+def see_address(database: Database, environ: Mapping[str, str]) -> None:
+    """See that libpq can read an address, without connecting.
 
-    if not isinstance(error, psycopg.Error):
-        raise error
-    cause = _cause(error)
-    state = error.sqlstate or ""
-    if not state and isinstance(error, psycopg.OperationalError):
-        return _refused(task, cause, done)
-    if state.startswith(_TEMPORARY_STATES):
-        return TemporaryError(task, cause, done=done)
-    if state.startswith(_SUSPECT_STATES):
-        return SuspectError(task, cause, "check the user's rights and the names", done=done)
-    return PermanentError(task, f"{cause} (SQLSTATE {state})" if state else cause, done=done)
-
-
-def _cause(error: psycopg.Error) -> str:
-    primary = error.diag.message_primary
-    if primary:
-        detail = error.diag.message_detail
-        return f"{primary} ({detail})" if detail else primary
-    # libpq: connection to server at "db" (10.0.0.7), port 5432 failed: FATAL:  the reason, and perhaps a line of advice
-    refused = [line.rpartition(" failed: ")[2] for line in str(error).splitlines() if " failed: " in line]
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return re.sub(r"^[A-Z]+: +", "", (refused or lines or [type(error).__name__])[-1])
-
-
-def _refused(task: str, cause: str, done: str) -> InitkitError:
-    lowered = cause.lower()
-    for words, advice in _SUSPECT_WORDS.items():
-        named = words.endswith('"')
-        if words in lowered and (not named or any(missing in lowered for missing in _MISSING)):
-            return SuspectError(task, cause, advice, done=done)
-    return TemporaryError(task, cause, done=done)
+    Raises:
+        PermanentError: it cannot be read, or names no user where the system has no name for ours.
+        SuspectError: its service is not defined.
+    """
+    understood(database, environ)
 
 
 def lock_key(*parts: str) -> int:

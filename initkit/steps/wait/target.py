@@ -131,7 +131,7 @@ def scheme_of(text: str) -> str:
     scheme = match[1].lower()
     if SCHEMES.load(scheme) is None:
         words = SCHEMES.words()
-        hint = did_you_mean(scheme, words) or f"; expected one of {', '.join(words)}"
+        hint = did_you_mean(scheme, words) or f"; expected one of {', '.join(SCHEMES.names())}"
         raise ValueError(f"there is no scheme {scheme!r}{hint}")
     return scheme
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
 from initkit.core.options import Declared, Opt, declared
+from initkit.core.values import parse_host_port
 
 if TYPE_CHECKING:
     import ssl
@@ -32,10 +33,12 @@ class TlsOptions(Declared):
         """Refuse what cannot be meant; for `__post_init__`.
 
         Raises:
-            ValueError: a key without a certificate.
+            ValueError: a key without a certificate, or a name that can be none.
         """
         if self.key and not self.cert:
             raise ValueError("expected --cert with --key, got --key alone")
+        if self.server_name is not None and not _is_name(self.server_name):
+            raise ValueError(f"expected a host's name as --server-name, got {self.server_name!r}")
 
     @property
     def asks_for_tls(self) -> bool:
@@ -103,6 +106,16 @@ class TlsOptions(Declared):
         except (OSError, ValueError) as error:  # ValueError: a name that can be none
             connection.close()
             raise tls_failure(error, task) from error
+
+
+def _is_name(text: str) -> bool:
+    """Whether it can be the name of a host; a name that cannot be encoded would cost `wrap_socket` the connection."""
+    try:
+        parse_host_port(f"[{text}]:1" if ":" in text else f"{text}:1")
+        text.encode("idna")
+    except ValueError:
+        return False
+    return True
 
 
 def _readable(path: str) -> None:

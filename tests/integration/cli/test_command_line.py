@@ -303,8 +303,11 @@ def test_options_may_stand_before_a_form_s_name(words: list[str]) -> None:
 
 
 def test_a_form_s_missing_address_is_named_as_it_is_typed() -> None:
+    ended = initkit("wait", "tcp", "--interval", "1s")
+    assert (ended.returncode, "--tcp" in ended.stderr, "HOST:PORT is missing" in ended.stderr) == (2, False, True)
     ended = initkit("wait", "http", "--status", "200")
-    assert (ended.returncode, "--http" in ended.stderr, "URL is missing" in ended.stderr) == (2, False, True)
+    assert ended.returncode == 2
+    assert "expected one of URL, --url-env and --url-file, got none" in ended.stderr
 
 
 def test_exit_2_is_not_used_once_something_was_done(tmp_path: Path) -> None:

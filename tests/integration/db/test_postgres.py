@@ -1,20 +1,16 @@
-"""A real PostgreSQL: connecting, what its errors mean, the advisory lock, and a signal in the middle."""
+"""A real PostgreSQL: what the errors of statements mean, the advisory lock, and a signal in the middle."""
 
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from fix_clock import RecordingVoice, make_context
-from fix_need import need, need_program
 
 from initkit.core.errors import (
     InitkitError,
@@ -26,11 +22,8 @@ from initkit.core.errors import (
 )
 from initkit.core.stop import Stop
 from initkit.db import postgres
-from initkit.db.dsn import Database, find, parse_dsn
+from initkit.db.dsn import find, parse_dsn
 from initkit.db.revisions import VersionTable, recorded_by
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 def connect(url: str, **options: Any) -> postgres.Connection:
@@ -38,228 +31,10 @@ def connect(url: str, **options: Any) -> postgres.Connection:
     return postgres.connect(find(parse_dsn(url), "--url"), context, role="test", autocommit=True)
 
 
-def refused(url: str, **options: Any) -> InitkitError:
-    with pytest.raises(InitkitError) as caught:
-        connect(url, **options).close()
-    assert "hunter2" not in str(caught.value)
-    return caught.value
-
-
 def as_user(url: str, user: str, *, database: str = "") -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}@{host}", path=f"/{database}" if database else parts.path))
-
-
-# connecting
-
-
-def test_it_connects_and_says_who_it_is(postgres_url: str) -> None:
-    with connect(postgres_url) as connection:
-        assert connection.execute("show application_name").fetchone() == ("initkit/test",)
-
-
-def test_an_address_may_name_another_application(postgres_url: str) -> None:
-    mark = "&" if "?" in postgres_url else "?"
-    with connect(f"{postgres_url}{mark}application_name=mine") as connection:
-        assert connection.execute("show application_name").fetchone() == ("mine",)
-
-
-def test_the_right_password_lets_us_in(postgres_scram: str) -> None:
-    with connect(as_user(postgres_scram, "app:hunter2")) as connection:
-        assert connection.execute("select current_user").fetchone() == ("app",)
-
-
-@pytest.mark.parametrize(
-    ("user", "cause", "advice"),
-    [
-        ("app:wrong-hunter2", 'password authentication failed for user "app"', "check user and password"),
-        ("app", "no password supplied", "give a password in the URL, or as PGPASSWORD"),
-        ("nobody-knows", 'role "nobody-knows" does not exist', "create the role, or mend the user's name"),
-        ("sleeper", 'role "sleeper" is not permitted to log in', "give the role the LOGIN attribute"),
-        ("stranger", "pg_hba.conf rejects connection", "the server has no rule that lets this user and host in"),
-    ],
-)
-def test_a_refused_login_is_suspect_and_says_what_to_do(
-    postgres_scram: str, user: str, cause: str, advice: str
-) -> None:
-    error = refused(as_user(postgres_scram, user))
-    assert isinstance(error, SuspectError)
-    assert cause in error.cause
-    assert error.advice == advice
-    assert isinstance(error.__cause__, psycopg.Error)
-
-
-def test_a_missing_database_is_suspect(postgres_server: str) -> None:
-    error = refused(urlunsplit(urlsplit(postgres_server)._replace(path="/not_there")))
-    assert isinstance(error, SuspectError)
-    assert error.cause == 'database "not_there" does not exist'
-    assert error.advice == "create the database, or mend its name"
-    assert error.task.endswith("/not_there")
-
-
-def test_a_closed_port_is_temporary(free_port: int) -> None:
-    error = refused(f"postgres://app:hunter2@127.0.0.1:{free_port}/shop")
-    assert type(error) is TemporaryError
-    assert error.task == f"connect to 127.0.0.1:{free_port}/shop"
-    assert "onnection refused" in error.cause
-
-
-def test_a_name_that_is_not_known_is_temporary() -> None:
-    error = refused("postgres://app@db.invalid/shop")
-    assert type(error) is TemporaryError
-    assert "\n" not in str(error)
-
-
-def test_several_hosts_that_refuse_are_temporary(free_port: int) -> None:
-    error = refused(f"postgres://app:hunter2@127.0.0.1:{free_port},localhost:{free_port}/shop")
-    assert type(error) is TemporaryError
-    assert "\n" not in str(error)
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture
-def speaking() -> Iterator[Callable[[bytes | None], int]]:
-    """Starts servers that are no PostgreSQL: they send something to whoever connects, or keep silent."""
-    servers: list[socket.socket] = []
-
-    def start(words: bytes | None) -> int:
-        server = socket.create_server(("127.0.0.1", 0))
-        servers.append(server)
-        threading.Thread(target=serve, args=(server, words), daemon=True).start()
-        return int(server.getsockname()[1])
-
-    def serve(server: socket.socket, words: bytes | None) -> None:
-        kept = []
-        while True:
-            try:
-                client, _ = server.accept()
-            except OSError:
-                break
-            kept.append(client)
-            if words is not None:
-                client.recv(1024)
-                client.sendall(words)
-                client.close()
-        for client in kept:
-            client.close()
-
-    yield start
-    for server in servers:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-
-
-@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.2\r\n", b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"N\0\0\0"])
-def test_what_is_no_postgresql_is_temporary(speaking: Callable[[bytes | None], int], words: bytes) -> None:
-    error = refused(f"postgres://app:hunter2@127.0.0.1:{speaking(words)}/shop")
-    assert type(error) is TemporaryError
-    assert error.cause
-    assert "\n" not in error.cause
-
-
-def test_a_server_that_keeps_silent_is_given_up_in_time(speaking: Callable[[bytes | None], int]) -> None:
-    began = time.monotonic()
-    silent = f"127.0.0.1:{speaking(None)}"
-    error = refused(f"postgres://app:hunter2@{silent},{silent}/shop?connect_timeout=20", attempt_timeout=0.3)
-    assert type(error) is TemporaryError
-    assert error.cause == "no answer within 300ms"
-    assert error.advice == "check that it is running and may be reached"
-    assert 0.3 <= time.monotonic() - began < 1.8, "libpq itself takes 2 s at least, for each host"
-
-
-def test_the_deadline_ends_an_attempt_too(speaking: Callable[[bytes | None], int]) -> None:
-    error = refused(f"postgres://app:hunter2@127.0.0.1:{speaking(None)}/shop", timeout=0.2)
-    assert type(error) is TemporaryError
-    assert re.fullmatch(r"no answer within \d+ms", error.cause)
-
-
-def test_a_signal_ends_the_wait_for_an_answer(speaking: Callable[[bytes | None], int]) -> None:
-    stop = Stop()
-    threading.Timer(0.2, stop.request, [15]).start()
-    began = time.monotonic()
-    with pytest.raises(Stopped):
-        connect(f"postgres://app:hunter2@127.0.0.1:{speaking(None)}/shop", stop=stop)
-    assert time.monotonic() - began < 2
-
-
-def test_a_connection_that_comes_too_late_is_closed(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    really, late, go_on = psycopg.connect, [], threading.Event()
-
-    def dawdle(*words: Any, **options: Any) -> postgres.Connection:
-        go_on.wait(10)
-        late.append(really(*words, **options))
-        return late[0]
-
-    monkeypatch.setattr(psycopg, "connect", dawdle)
-    threads = set(threading.enumerate())
-    assert refused(postgres_url, attempt_timeout=0.1).cause == "no answer within 100ms"
-    go_on.set()
-    for thread in set(threading.enumerate()) - threads:
-        thread.join(10)
-    assert late[0].closed
-
-
-def test_an_address_that_libpq_cannot_read_is_permanent() -> None:
-    error = refused("host=db password='hunter2")
-    assert isinstance(error, PermanentError)
-    assert "unterminated quoted string" in str(error)
-    assert str(error).startswith("cannot read the database's address: --url: ")
-
-
-def test_no_connection_is_begun_once_the_end_was_asked_for(postgres_url: str) -> None:
-    stop = Stop()
-    stop.request(15)
-    with pytest.raises(Stopped):
-        connect(postgres_url, stop=stop)
-
-
-def test_targets_are_named_without_user_and_password() -> None:
-    def named(address: str, **environ: str) -> str:
-        return postgres.target_of(Database("postgres", address, "x"), environ)
-
-    assert named("postgresql://app:hunter2@db/shop") == "db:5432/shop"
-    assert named("postgresql://app:hunter2@db:5433") == "db:5433/app"
-    assert named("") == "the local socket:5432"
-    assert named("", PGHOST="db", PGPORT="1", PGDATABASE="shop") == "db:1/shop"
-    assert named("hostaddr=10.0.0.1 dbname=shop") == "10.0.0.1:5432/shop"
-    assert named("", PGUSER="app") == "the local socket:5432/app"
-
-
-PROBE = """
-import sys
-from fix_clock import make_context
-from initkit.core.errors import PermanentError
-from initkit.db import postgres
-from initkit.db.dsn import find
-try:
-    postgres.connect(find(sys.argv[1], "--url"), make_context(), role="test")
-except PermanentError as error:
-    print(error)
-"""
-
-
-def test_a_uid_without_a_passwd_entry_needs_a_user() -> None:
-    unshare = need_program("unshare", "util-linux")
-    command = [unshare, "-U", "--map-user=12345", "--map-group=0", sys.executable]
-    works = subprocess.run([*command, "-c", ""], check=False, capture_output=True).returncode == 0
-    need(works, "user namespaces")
-    found = subprocess.run(
-        [*command, "-c", PROBE, "postgres://127.0.0.1:1/shop"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
-    )
-    assert found.stdout.strip() == (
-        "cannot connect to 127.0.0.1:1/shop: the address names no user, and this UID has no name in /etc/passwd; "
-        "put a user into the URL, or set PGUSER"
-    ), found.stderr
 
 
 # what errors mean

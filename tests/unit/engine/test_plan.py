@@ -191,9 +191,10 @@ def test_a_bad_variable_is_a_mistake_of_the_plan_that_names_it() -> None:
 
 
 def test_another_databases_url_is_a_mistake_with_its_line() -> None:
+    mistake = "expected a postgres:// URL or key=value words, got a URL of another database"
     for url in ("sqlite://", "sqlite:////data/shop.db"):
         assert mistakes(f"steps:\n- wait:\n    targets:\n    - postgres: '{url}'\n") == [
-            "plan.yaml:4: steps[0].wait.targets[0].postgres: expected a postgres:// URL, got one of another database"
+            f"plan.yaml:4: steps[0].wait.targets[0].postgres.url: {mistake}"
         ]
 
 

@@ -121,7 +121,7 @@ REFUSED = [
     "steps: [{wait: {targets: [{htp: x}]}}]",
     "steps: [{wait: {targets: [{}]}}]",
     "steps: [{wait: {targets: [{tcp: a:1, http: 'http://c/'}]}}]",
-    "steps: [{wait: {targets: [{http: }]}}]",
+    "steps: [{wait: {targets: [{tcp: }]}}]",
     "steps: [{wait: {targets: [{http: {url: x, stat: 1}}]}}]",
     "steps: [{wait: {targets: [{http: {url: 'http://c/', status: 99}}]}}]",
     "steps: [{wait: {targets: [{http: {url: 'http://c/', status: fine}}]}}]",

@@ -22,9 +22,9 @@ from initkit.core.errors import (
 )
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
+from initkit.steps.wait.crew import Crew
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.crew import Crew
 from initkit.steps.wait.watch import Watch, look
 from initkit.steps.wait.watched import DEFAULTS, paced
 

@@ -1,168 +1,195 @@
-"""http and https: an answer with the right status."""
+"""http and https: an answer with the right status, of which all that is asserted is so; asking is done in `web`."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, ClassVar
-from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
-from initkit.core.options import Arg, Declared, Opt, Parser, declared
+from initkit.core.errors import InitkitError, SuspectError, TemporaryError, UsageError
+from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.redact import redact
-from initkit.core.secrets import learn_url
-from initkit.steps.wait.target import Pace
+from initkit.core.values import Count
+from initkit.steps.wait.patterns import Regex
+from initkit.steps.wait.target import AbsentError, Pace
+from initkit.steps.wait.tls import TlsOptions
+from initkit.steps.wait.urls import UrlSource
+from initkit.steps.wait.web.assertions import HeaderMatch, JsonMatch, piece
+from initkit.steps.wait.web.values import HeaderField, HttpUrl, Method, SocketPath, Statuses, parse_statuses, parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from initkit.core.step import Context
+    from initkit.steps.wait.web.body import Body
+    from initkit.steps.wait.web.visit import Answer
 
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
-
-
-def parse_url(text: str) -> str:
-    """An http or https URL with a host; its password is masked in all output from then on.
-
-    Raises:
-        ValueError: it is none.
-    """
-    learn_url(text)
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:  # its words may quote a part of a password
-        raise ValueError(f"expected an http:// or https:// URL with a valid host, got {redact(text)!r}") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise ValueError(f"expected an http:// or https:// URL, got {redact(text)!r}")
-    return text
-
-
-class StatusSet:
-    """Which statuses are right: single ones and ranges."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.ranges = [_status_range(part.strip()) for part in text.split(",")]
-
-    def __contains__(self, status: int) -> bool:
-        return any(first <= status <= last for first, last in self.ranges)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def _status_range(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-5]\d\d)(?:-([1-5]\d\d))?", text)
-    if not match or int(match[2] or match[1]) < int(match[1]):
-        raise ValueError(f"expected statuses such as 200,204 or 200-299, got {text!r}")
-    return int(match[1]), int(match[2] or match[1])
-
-
-HttpUrl = Annotated[str, Parser("URL", parse_url, show=redact, schema={"type": "string", "pattern": "://"})]
-_STATUSES = r"\s*[1-5]\d\d(-[1-5]\d\d)?\s*"
-Statuses = Annotated[
-    StatusSet,
-    Parser(
-        "STATUS",
-        StatusSet,
-        schema={
-            "type": ["string", "integer"],
-            "pattern": f"^{_STATUSES}(,{_STATUSES})*$",
-            "minimum": 100,
-            "maximum": 599,
-        },
-    ),
-]
+_FINE = parse_statuses("200-299")
+_UNAUTHORIZED, _FORBIDDEN, _PROXY = 401, 403, 407
+_OF_A_GATEWAY = {502, 503, 504}
+_BODY_LIMIT = 1024 * 1024
+_OWN_LOG = "look into that server's own log"
 
 
 @declared
-class Http(Declared):
-    """An HTTP server that answers with the right status; redirects are not followed, proxies and .netrc not asked."""
+class Http(UrlSource, TlsOptions, Declared):
+    """An HTTP server whose answer has the right status and all that is asserted of it.
+
+    Secrets in headers need not stand in arguments: ${NAME} and ${file:PATH} in a plan, or INITKIT_WAIT_HTTP_HEADER.
+    """
 
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")
     pace: ClassVar[Pace] = Pace(max_interval=0.5)
 
-    url: Annotated[HttpUrl, Arg("What to GET.", "URL")]
-    status: Annotated[Statuses, Opt("The right ones: 200,204,300-399.")] = StatusSet("200-299")
+    url: Annotated[HttpUrl | None, Arg("What to ask for.", "URL")] = None
+    status: Annotated[Statuses, Opt("The right ones: 200,204,300-399.")] = _FINE
+    method: Annotated[Method, Opt("How to ask.")] = "GET"
+    header: Annotated[tuple[HeaderField, ...], Opt("'Name: value' to send; may be repeated.")] = ()
+    body: Annotated[str | None, Opt("Body to send on every attempt.")] = None
+    body_file: Annotated[str | None, Opt("File whose content is sent as the body.", "FILE")] = None
+    body_matches: Annotated[
+        tuple[Regex, ...], Opt("A regular expression that is found in the answer's body; may be repeated.")
+    ] = ()
+    json: Annotated[
+        tuple[JsonMatch, ...], Opt("What a JMESPath finds in the body equals this JSON, or else text; may be repeated.")
+    ] = ()
+    header_matches: Annotated[
+        tuple[HeaderMatch, ...], Opt("'NAME: REGEX' that is found in a header of the answer; may be repeated.")
+    ] = ()
+    body_limit: Annotated[Count, Opt("Bytes of the answer's body that are looked at.")] = _BODY_LIMIT
+    redirects: Annotated[bool, Opt("Follow up to 10; another server is given no credentials.")] = False
+    unix_socket: Annotated[SocketPath | None, Opt("Connect to this socket instead of the URL's host.")] = None
+    proxy_from_environment: Annotated[
+        bool, Opt("Go through the proxy that http_proxy, https_proxy, all_proxy and no_proxy name.")
+    ] = False
+    netrc: Annotated[bool, Opt("Take credentials from the file that NETRC names, or ~/.netrc.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant together.
+
+        Raises:
+            ValueError: two bodies, a socket and a proxy, assertions on what HEAD never has, TLS for plain http.
+        """
+        self.check_source(self.url)
+        self.check_tls()
+        if self.url is not None:
+            self._check_url(self.url)
+        if self.body is not None and self.body_file is not None:
+            raise ValueError("expected --body or --body-file, got both")
+        if self.unix_socket is not None and self.proxy_from_environment:
+            raise ValueError("expected --unix-socket or --proxy-from-environment, got both")
+        if self.method == "HEAD" and (self.body_matches or self.json):
+            raise ValueError("expected another method than HEAD for assertions on the body")
+        if not self.body_limit:
+            raise ValueError("expected a --body-limit from 1 up, got 0")
+
+    def _check_url(self, url: str) -> None:
+        if not self.redirects:
+            self.check_scheme(urlsplit(url).scheme, "https")
+
+    def _parsed(self, text: str) -> str:
+        url = parse_url(text)
+        self._check_url(url)
+        return url
 
     @property
     def name(self) -> str:
-        """The URL without secrets."""
-        return redact(self.url)
+        """The URL without secrets, or where it will come from."""
+        return redact(self.shown_source(self.url, "http"))
 
-    def probe(self, context: Context) -> str:
-        """Send a GET and look at the answer's status.
+    def prepare(self, environ: Mapping[str, str]) -> None:
+        """See that the environment has what it is to give.
 
         Raises:
-            TemporaryError: no connection, no answer in time, or another status.
-            SuspectError: 401, 403, or a certificate that cannot be trusted.
-            PermanentError: no server can be asked for it.
+            UsageError: it has no URL, no proxy that can be used, or no place for a .netrc.
         """
-        import requests  # noqa: PLC0415 - the driver is loaded when a server is met
+        from initkit.steps.wait.web.proxies import netrc_path, proxy_for  # noqa: PLC0415 - only where it is asked for
+        from initkit.steps.wait.web.values import endpoint_of  # noqa: PLC0415
 
-        timeout = max(0.001, context.attempt_timeout)
+        url = None if self.url_file is not None else self.sourced(self.url, environ, self._parsed)
+        if self.netrc and netrc_path(environ) is None:
+            raise UsageError("find the .netrc", "neither NETRC nor HOME is set", "set NETRC")
+        endpoint = endpoint_of(url) if url is not None and self.proxy_from_environment else None
+        if url is not None and endpoint is not None:
+            try:
+                proxy_for(urlsplit(url).scheme, endpoint, environ)
+            except ValueError as error:
+                raise UsageError("find the proxy", str(error), "mend the environment") from error
+
+    def probe(self, context: Context) -> str:
+        """Ask once and look at the answer.
+
+        Raises:
+            AbsentError: nobody listens there, or the answer is another one.
+            TemporaryError: no connection, or no proper answer in time.
+            SuspectError: 401, 403, a certificate that cannot be trusted, or a missing file.
+            PermanentError: no server can be asked for that URL, or a file is not what it should be.
+        """
+        ends = context.clock.now() + max(0.001, context.attempt_timeout)
+        from initkit.steps.wait.web.visit import Visitor  # noqa: PLC0415 - the client is loaded when a server is met
+
+        url = self.sourced(self.url, context.environ, self._parsed)
+        with Visitor(self, context, ends).visit(url) as answer:
+            if answer.status not in self.status:
+                raise self._wrong_status(answer)
+            try:
+                self._look_at(answer, context, ends)
+            except TimeoutError as error:
+                advice = "write one that needs less backtracking"
+                raise TemporaryError(self._task, "a regular expression takes too long", advice) from error
+        return f"answers {answer.status}"
+
+    @property
+    def _task(self) -> str:
+        return f"use {self.name}"
+
+    def _wrong_status(self, answer: Answer) -> InitkitError:
+        cause = f"it answers {answer.status}{answer.detour}, expected {self.status}"
+        if answer.status in {_UNAUTHORIZED, _FORBIDDEN}:
+            return SuspectError(self._task, cause, "check the credentials, or ask a path that needs none")
+        if answer.status == _PROXY:
+            return SuspectError(self._task, cause, "check the proxy's credentials")
+        if answer.is_proxied and answer.status in _OF_A_GATEWAY:  # the proxy's own, perhaps: nothing is certain
+            return TemporaryError(self._task, cause, f"check the proxy, or {_OWN_LOG}")
+        return AbsentError(self._task, cause, _OWN_LOG)
+
+    def _look_at(self, answer: Answer, context: Context, ends: float) -> None:
+        for header in self.header_matches:
+            if unmet := header.unmet(answer.headers, _share(context, ends)):
+                raise AbsentError(self._task, redact(unmet), _OWN_LOG)
+        if not (self.body_matches or self.json):
+            return
+        body = answer.body(self.body_limit)
+        if self.json:
+            self._look_at_json(body)
+        text = body.text(answer.header("Content-Type")) if self.body_matches else ""
+        for pattern in self.body_matches:
+            if not pattern.is_in(text, _share(context, ends)):
+                raise self._unmatched(f"does not match {pattern.text!r}", text, is_whole=body.is_whole)
+
+    def _look_at_json(self, body: Body) -> None:
+        from json import loads  # noqa: PLC0415 - only where something is said of JSON
+
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                url, auth = _without_userinfo(self.url)
-                session.auth = auth  # type: ignore[assignment] # its types know no bytes, the library does
-                with session.get(url, timeout=timeout, allow_redirects=False, stream=True) as answer:
-                    status = answer.status_code
-        except (requests.RequestException, ValueError) as error:  # urllib3 has errors of its own for bad hosts
-            raise self._unanswered(error) from error
-        if status not in self.status:
-            raise self._wrong(status)
-        return f"answers {status}"
+            document = loads(body.content)
+            unmet = next(filter(None, (value.unmet(document) for value in self.json)), "")
+        except (ValueError, RecursionError) as error:
+            text = body.text("")
+            raise self._unmatched("is no JSON", text, is_whole=body.is_whole) from error
+        if unmet:
+            raise AbsentError(self._task, redact(unmet), _OWN_LOG)
 
-    def _wrong(self, status: int) -> InitkitError:
-        cause = f"it answers {status}, expected {self.status}"
-        if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            return SuspectError(f"use {self.name}", cause, "check the credentials, or ask a path that needs none")
-        return TemporaryError(f"use {self.name}", cause, "look into that server's own log")
-
-    def _unanswered(self, error: Exception) -> InitkitError:
-        import ssl  # noqa: PLC0415 - loaded already, by requests
-
-        import requests  # noqa: PLC0415
-
-        task = f"connect to {urlsplit(self.url).netloc.rpartition('@')[2]}"
-        if isinstance(_innermost(error), ssl.SSLCertVerificationError):
-            return SuspectError(task, _words(error), "check the certificate, its name and its CA")
-        if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.ConnectionError):
-            return PermanentError(task, "this can be no URL", "mend the target")
-        if isinstance(error, requests.exceptions.Timeout):
-            return TemporaryError(task, "no answer", "check that it is running and may be reached")
-        return TemporaryError(task, _words(error), "check that it is running")
+    def _unmatched(self, what: str, text: str, *, is_whole: bool) -> InitkitError:
+        """The body goes into the advice: it may differ each time, and a cause that does is printed each time."""
+        if not is_whole:
+            cause = f"its body, of which {self.body_limit} bytes were read, {what}"
+            return TemporaryError(self._task, redact(cause), "raise --body-limit")
+        said = f"it begins with {piece(redact(text))!r}" if text.strip() else "it is empty"
+        return AbsentError(self._task, redact(f"its body {what}"), f"{said}; {_OWN_LOG}")
 
 
-def _without_userinfo(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
-    """The URL, and user and password apart: as UTF-8 (RFC 7617, section 2.1), which requests makes Latin-1 of."""
-    parts = urlsplit(url)
-    userinfo, at, netloc = parts.netloc.rpartition("@")
-    user, _, password = userinfo.partition(":")
-    return urlunsplit(parts._replace(netloc=netloc)), (
-        unquote_to_bytes(user),
-        unquote_to_bytes(password),
-    ) if at else None
-
-
-def _words(error: BaseException) -> str:
-    """The system's own words for an error."""
-    found = _innermost(error)
-    text = found.strerror if isinstance(found, OSError) and found.strerror else str(found)
-    return redact(text[:1].lower() + text[1:]) or type(found).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """What is below all that requests and urllib3 wrap around it."""
-    found: BaseException = error
-    while True:
-        below = found.__cause__ or found.__context__ or _argument(found)
-        if below is None or below is found:
-            return found
-        found = below
-
-
-def _argument(error: BaseException) -> BaseException | None:
-    return next((arg for arg in (getattr(error, "reason", None), *error.args) if isinstance(arg, BaseException)), None)
+def _share(context: Context, ends: float) -> float:
+    """Seconds for a search: not all that are left, so that there is time to say that it took too long."""
+    return 0.8 * (ends - context.clock.now())
 
 
 TARGET = Http

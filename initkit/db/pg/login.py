@@ -1,0 +1,240 @@
+"""Logging in to PostgreSQL in bounded time: host after host, address after address, driven without blocking.
+
+libpq keeps no time where it is driven so, and counts it anew for each address where it blocks; psycopg asks for no
+SQLSTATE. What refusals mean is known to `refusals`.
+"""
+
+from __future__ import annotations
+
+import queue
+import select
+import socket
+import threading
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
+from initkit.core.record import Record
+from initkit.db.pg import states
+from initkit.db.pg.refusals import refusal, together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from psycopg.pq.abc import PGconn
+
+    from initkit.core.step import Context
+    from initkit.db.pg.hosts import Endpoint, Plan
+
+    Resolve = Callable[[str], Sequence[str]]
+
+_LOOK = 0.1  # seconds between two looks at whether the end was asked for
+
+
+class Dial(Record):
+    """How a server is reached.
+
+    Attributes:
+        resolve: a name's addresses, numeric, in the order in which to try them; raises our errors. None asks the
+            system each time, and leaves it behind where it does not answer in time.
+        reached: called once somebody has accepted the connection.
+    """
+
+    resolve: Resolve | None = None
+    reached: Callable[[], None] = staticmethod(lambda: None)
+
+
+class _Attempt(Record):
+    """One connection to make: to which address of which server, and what is asked of it."""
+
+    endpoint: Endpoint
+    options: dict[str, str]
+
+
+class Wanted(Record):
+    """A login that is wanted.
+
+    Attributes:
+        address: for libpq.
+        plan: what libpq makes of it.
+        task: for messages.
+        ends: when to give up, on the context's clock.
+        options: by keyword; they go before those of the address.
+        dial: how to reach a server.
+    """
+
+    address: str
+    plan: Plan
+    task: str
+    ends: float
+    options: Mapping[str, str] = MappingProxyType({})
+    dial: Dial = Dial()
+
+
+class _Login:
+    """One call of `log_in`."""
+
+    def __init__(self, wanted: Wanted, context: Context) -> None:
+        self._wanted = wanted
+        self._plan = wanted.plan
+        self._task = wanted.task
+        self._dial = wanted.dial
+        self._context = context
+        self._failures: list[tuple[Endpoint, InitkitError]] = []
+
+    def run(self) -> PGconn:
+        """The first connection that is let in."""
+        attempts = self._attempts()
+        for number, attempt in enumerate(attempts):
+            left = self._wanted.ends - self._context.clock.now()
+            if left <= 0:
+                break
+            try:
+                return self._let_in(attempt.options, self._share(left, len(attempts) - number))
+            except TemporaryError as error:
+                self._failures.append((attempt.endpoint, error))
+                # "if a connection is established successfully, but authentication fails, the remaining hosts in the
+                # list are not tried": https://www.postgresql.org/docs/current/libpq-connect.html
+                if isinstance(error, SuspectError):
+                    break
+        raise self._failure()
+
+    def _share(self, left: float, attempts: int) -> float:
+        """Seconds that one of so many attempts may take: a host without an answer must not use up the others' time."""
+        try:
+            asked = float(self._plan.options.get("connect_timeout", "0"))
+        except ValueError:
+            asked = 0.0
+        return min(left / attempts, asked) if asked > 0 else left / attempts
+
+    def _failure(self) -> InitkitError:
+        endpoints = list(self._plan.endpoints)
+        failures = sorted(self._failures, key=lambda failure: endpoints.index(failure[0]))
+        if not failures:
+            return _silence(self._task, reached=False)
+        told = [(str(endpoint), error) for endpoint, error in failures]
+        return together(told, self._task, hosts=len(set(map(str, endpoints))))
+
+    # which connections to make
+
+    def _attempts(self) -> list[_Attempt]:
+        wanted = self._plan.options.get("target_session_attrs")
+        attempts = [attempt for endpoint in self._plan.endpoints for attempt in self._of(endpoint)]
+        if self._plan.options.get("load_balance_hosts") == "random":
+            attempts.sort(key=lambda _: self._context.clock.chance())
+        if wanted != "prefer-standby":
+            return attempts
+        standby, any_ = ({"target_session_attrs": role} for role in ("standby", "any"))
+        return [_Attempt(attempt.endpoint, attempt.options | role) for role in (standby, any_) for attempt in attempts]
+
+    def _of(self, endpoint: Endpoint) -> Iterator[_Attempt]:
+        if not endpoint.is_named:
+            yield _Attempt(endpoint, endpoint.options())
+            return
+        try:
+            addresses = self._resolved(endpoint.host)
+        except InitkitError as error:
+            self._failures.append((endpoint, type(error)(self._task, error.cause, error.advice)))
+            return
+        for address in addresses:
+            yield _Attempt(endpoint, endpoint.options() | {"hostaddr": address})
+
+    def _resolved(self, host: str) -> Sequence[str]:
+        if self._dial.resolve is not None:
+            return self._dial.resolve(host)
+        answer = self._context.clock.receive(_asking(host), max(0.0, self._wanted.ends - self._context.clock.now()))
+        if answer is None:
+            raise TemporaryError(self._task, f"cannot resolve {host}: no answer", "check the cluster's DNS")
+        if isinstance(answer, OSError):
+            cause = f"cannot resolve {host}: {(answer.strerror or str(answer)).lower()}"
+            raise TemporaryError(self._task, cause, "check the name and its namespace") from answer
+        if isinstance(answer, UnicodeError):
+            raise PermanentError(self._task, f"{host} can be no host's name", "mend the address") from answer
+        return cast("Sequence[str]", answer)
+
+    # one connection
+
+    def _let_in(self, options: dict[str, str], limit: float) -> PGconn:
+        from psycopg import pq  # noqa: PLC0415 - loaded already
+        from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - loaded already
+
+        conninfo = make_conninfo(self._wanted.address, **(dict(self._wanted.options) | options))
+        pgconn = pq.PGconn.connect_start(conninfo.encode())
+        try:
+            states.tell_states(pgconn)
+            self._drive(pgconn, self._context.clock.now() + limit)
+        except BaseException:
+            pgconn.finish()
+            raise
+        states.tell_plainly(pgconn)
+        pgconn.nonblocking = 1  # as psycopg wants it
+        return pgconn
+
+    def _drive(self, pgconn: PGconn, ends: float) -> None:
+        """Do what libpq asks for until we are in: https://www.postgresql.org/docs/current/libpq-connect.html."""
+        from psycopg.pq import ConnStatus, PollingStatus  # noqa: PLC0415 - loaded already
+
+        reached, state = False, int(PollingStatus.WRITING)
+        while state != PollingStatus.OK:
+            if state == PollingStatus.FAILED or pgconn.status == ConnStatus.BAD:
+                raise self._refusal(pgconn)
+            self._wait(pgconn.socket, state == PollingStatus.READING, ends, reached=reached)
+            state = pgconn.connect_poll()
+            if not reached and pgconn.status not in {ConnStatus.BAD, ConnStatus.STARTED, ConnStatus.NEEDED}:
+                reached = True
+                self._dial.reached()
+
+    def _wait(self, descriptor: int, reading: bool, ends: float, *, reached: bool) -> None:  # noqa: FBT001 - a fact
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN if reading else select.POLLOUT)
+        while True:
+            self._context.stop.check()
+            left = ends - self._context.clock.now()
+            if left <= 0:
+                raise _silence(self._task, reached=reached)
+            if poll.poll(max(1.0, min(left, _LOOK) * 1000)):
+                return
+
+    def _refusal(self, pgconn: PGconn) -> InitkitError:
+        import psycopg  # noqa: PLC0415 - loaded already
+
+        said = states.read(pgconn.error_message)
+        cause = psycopg.OperationalError(said.cause)
+        cause.sqlstate = said.state or None
+        error = refusal(said, self._task)
+        error.__cause__ = cause
+        return error
+
+
+def log_in(wanted: Wanted, context: Context) -> PGconn:
+    """A connection to the first server that lets us in; it leaves as soon as the context's end is asked for.
+
+    Raises:
+        NotThereError: nobody listens, anywhere.
+        TemporaryError: no server is reached, answers in time or takes connections yet.
+        SuspectError: one refuses this user, password or database.
+        Stopped: the end was asked for.
+    """
+    return _Login(wanted, context).run()
+
+
+def _silence(task: str, *, reached: bool) -> TemporaryError:
+    if reached:
+        advice = "check that it is a PostgreSQL server, and not overloaded"
+        return TemporaryError(task, "no answer to the login", advice)
+    return TemporaryError(task, "no answer", "check that it is running and may be reached")
+
+
+def _asking(host: str) -> queue.SimpleQueue[Any]:
+    """Where the system's answer about a name will be: its addresses, or an error. It may never come."""
+    mailbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+            mailbox.put(list(dict.fromkeys(where[0] for *_, where in found)))
+        except (OSError, UnicodeError) as error:
+            mailbox.put(error)
+
+    threading.Thread(target=ask, daemon=True, name="resolve").start()
+    return mailbox

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = {"requests", "psycopg", "dns", "alembic", "sqlalchemy", "yaml", "pydantic", "rich", "tenacity", "asyncio"}
+HEAVY |= {"pymysql", "redis", "pika", "jmespath", "ssl", "urllib3", "subprocess"}
 MEMORY = 20 * 1024  # KiB
 
 

@@ -20,16 +20,28 @@ class Crew:
         self._threads = 0
 
     def launch(self, job: Job) -> None:
-        """Have `job` done: now, or once a thread is free where there are as many as there may be."""
+        """Have `job` done: now, or once a thread is free where there are as many as there may be.
+
+        Raises:
+            RuntimeError: the system lets us start no thread at all.
+        """
         with self._lock:
-            if self._idle:
-                self._idle -= 1
-            elif self._threads < self._most:
-                self._threads += 1
-                threading.Thread(target=self._work, daemon=True, name="probe").start()
+            if self._idle <= 0 and self._threads < self._most:
+                self._start()
             else:
-                self._idle -= 1  # the next to be free has its job already
+                self._idle -= 1  # below 0 the next to be free has its job already
         self._jobs.put(job)
+
+    def _start(self) -> None:
+        try:
+            threading.Thread(target=self._work, daemon=True, name="probe").start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            self._most = self._threads
+            self._idle -= 1
+        else:
+            self._threads += 1
 
     @property
     def has_room(self) -> bool:
@@ -43,6 +55,8 @@ class Crew:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
-            with self._lock:
-                self._idle += 1
+            try:
+                job()
+            finally:
+                with self._lock:
+                    self._idle += 1

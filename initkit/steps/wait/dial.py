@@ -95,7 +95,17 @@ class Dialer:
         if self._failed:
             soon = (p.began + _UNANSWERED for p in self._current())
             return min((moment for moment in soon if moment > now), default=math.inf)
+        return self.expires_at
+
+    @property
+    def expires_at(self) -> float:
+        """When the oldest connection that is pending is given up; infinite where none is."""
         return min((p.began + self._patience for p in self._pending), default=math.inf)
+
+    def expire(self, now: float) -> None:
+        """Give up what has been pending for too long."""
+        for pending in [p for p in self._pending if now - p.began >= self._patience]:
+            self._drop(pending)
 
     @property
     def count(self) -> int:
@@ -113,16 +123,14 @@ class Dialer:
             if number:
                 self._drop(pending)
                 self._failed[pending.address] = OSError(number, os.strerror(number))
-            elif _is_connected(pending.connection):
-                self._pending.remove(pending)
-                self._plug.remove(pending.connection)
-                if _is_itself(pending.connection):
-                    pending.connection.close()
-                    self._failed[pending.address] = _refused()
-                    continue
-                return pending.connection
-            elif now - pending.began >= self._patience:
+            elif peer := _peer(pending.connection):
+                if not _is_itself(pending.connection, peer):
+                    self._pending.remove(pending)
+                    self._plug.remove(pending.connection)
+                    return pending.connection
                 self._drop(pending)
+                self._failed[pending.address] = _refused()
+        self.expire(now)
         return None
 
     def _try(self, address: Address, now: float) -> socket.socket | None:
@@ -139,7 +147,7 @@ class Dialer:
         except OSError as error:
             self._failed[address] = error
             return None
-        if _is_connected(connection) and not _is_itself(connection):
+        if (peer := _peer(connection)) and not _is_itself(connection, peer):
             return connection
         self._plug.add(connection)
         self._pending.append(_Pending(address, connection, now))
@@ -180,17 +188,17 @@ def _begun(address: Address, port: int) -> socket.socket:
     return connection
 
 
-def _is_connected(connection: socket.socket) -> bool:
+def _peer(connection: socket.socket) -> object:
+    """Who is at the other end; None while nobody is, or no longer."""
     try:
-        connection.getpeername()
+        return connection.getpeername()
     except OSError:
-        return False
-    return True
+        return None
 
 
-def _is_itself(connection: socket.socket) -> bool:
+def _is_itself(connection: socket.socket, peer: object) -> bool:
     """Whether TCP has connected a socket to itself, as it may on a closed port of the ephemeral range (RFC 9293)."""
-    return connection.family != socket.AF_UNIX and connection.getsockname() == connection.getpeername()
+    return bool(connection.getsockname() == peer)
 
 
 def _refused() -> OSError:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Launch = Callable[[Callable[[], None]], None]
 FRESH = 1.0  # seconds for which an answer is used without asking again
 
+_JOINED_AFTER = 1.0  # seconds after which a look-up that hangs is joined by another
+_TOGETHER = 3  # look-ups of one name at a time
 _EACH = 0.005  # seconds that each name adds to that, lest a thousand of them flood the name server
 
 
@@ -35,14 +37,17 @@ class Address(NamedTuple):
 
 
 class _Entry:
-    """What is known about a name: the last answer, and whether somebody asks just now."""
+    """What is known about a name: the last answer, and who asks just now."""
 
     def __init__(self, host: str) -> None:
         self.addresses = _numeric(host)
         self.is_numeric = bool(self.addresses)
         self.error: InitkitError | None = None
-        self.asked_at: float | None = None
-        self.under_way = False
+        self.answers = 0
+        self.answered_at = -math.inf
+        self.under_way = 0
+        self.begun_at = -math.inf
+        self.waiting: list[Callable[[], None]] = []
         self.changed = threading.Condition()
 
     def answer(self) -> tuple[Address, ...]:
@@ -51,9 +56,24 @@ class _Entry:
             raise type(error)(error.task, error.cause, error.advice)  # many threads may raise it
         return self.addresses
 
+    def take(self, addresses: tuple[Address, ...], error: InitkitError | None, now: float) -> None:
+        """Have a look-up's answer, and wake all who wait for it."""
+        with self.changed:
+            self.addresses, self.error, self.answered_at = addresses, error, now
+            self.answers += 1
+            self.under_way -= 1
+            waiting, self.waiting = self.waiting, []
+            self.changed.notify_all()
+        for wake in waiting:
+            wake()
+
 
 class Names:
-    """The names of one wait. It may be asked by many threads at once; they share one look-up."""
+    """The names of one wait. It may be asked by many threads at once; they share one look-up.
+
+    A look-up that hangs is joined by another after a while: the system's resolver asks again only after 5 s
+    (resolv.conf(5), timeout), and name servers may come up meanwhile.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -68,20 +88,23 @@ class Names:
             PermanentError: it can be no name.
         """
         entry = self._entry(host)
+        if entry.is_numeric:
+            return entry.addresses
         ends = self._clock.now() + seconds
         with entry.changed:
-            if not entry.under_way and not self._is_fresh(entry):
-                self._begin(host, entry, _in_a_thread, _nobody)
-            while entry.under_way:
+            answers = entry.answers
+            while entry.answers == answers and not self._is_fresh(entry):
+                self._ask_if_due(host, entry, _in_a_thread)
                 left = ends - self._clock.now()
-                if left <= 0 or not entry.changed.wait(min(left, threading.TIMEOUT_MAX)):
+                if left <= 0:
                     raise unresolved(host, "no answer")
+                entry.changed.wait(min(left, _JOINED_AFTER))
             return entry.answer()
 
     def peek(self, host: str, launch: Launch, wake: Callable[[], None]) -> tuple[Address, ...] | None:
         """The last known addresses at once; None where there are none yet.
 
-        Where they are not fresh a look-up is begun by `launch`, and `wake` is called at its end.
+        Where they are not fresh a look-up is begun by `launch`; where None is returned `wake` is called at its end.
 
         Raises:
             TemporaryError: the last look-up failed.
@@ -91,22 +114,26 @@ class Names:
         if entry.is_numeric:
             return entry.addresses
         with entry.changed:
-            if not entry.under_way and not self._is_fresh(entry):
-                self._begin(host, entry, launch, wake)
-            return None if entry.asked_at is None else entry.answer()
+            if not entry.answers:
+                entry.waiting.append(wake)
+            if not self._is_fresh(entry):
+                self._ask_if_due(host, entry, launch)
+            return entry.answer() if entry.answers else None
 
-    def _begin(self, host: str, entry: _Entry, launch: Launch, wake: Callable[[], None]) -> None:
+    def _ask_if_due(self, host: str, entry: _Entry, launch: Launch) -> None:
+        now = self._clock.now()
+        if entry.under_way and (entry.under_way >= _TOGETHER or now - entry.begun_at < _JOINED_AFTER):
+            return
+
         def job() -> None:
-            try:
-                self._ask(host, entry)
-            finally:
-                wake()
+            self._ask(host, entry)
 
-        entry.under_way = True
+        entry.under_way += 1
+        entry.begun_at = now
         try:
             launch(job)
         except BaseException:
-            entry.under_way = False
+            entry.under_way -= 1
             raise
 
     def _entry(self, host: str) -> _Entry:
@@ -116,13 +143,7 @@ class Names:
             return self._entries[host]
 
     def _is_fresh(self, entry: _Entry) -> bool:
-        if entry.is_numeric:
-            return True
-        return entry.asked_at is not None and self._clock.now() - entry.asked_at < self._fresh_for
-
-    @property
-    def _fresh_for(self) -> float:
-        return max(FRESH, len(self._entries) * _EACH)
+        return self._clock.now() - entry.answered_at < max(FRESH, len(self._entries) * _EACH)
 
     def _ask(self, host: str, entry: _Entry) -> None:
         addresses: tuple[Address, ...] = ()
@@ -132,18 +153,16 @@ class Names:
         except InitkitError as failure:
             error = failure
         finally:
-            with entry.changed:
-                entry.addresses, entry.error, entry.asked_at = addresses, error, self._clock.now()
-                entry.under_way = False
-                entry.changed.notify_all()
-
-
-def _nobody() -> None:
-    """Nobody waits to be woken."""
+            entry.take(addresses, error, self._clock.now())
 
 
 def _in_a_thread(job: Callable[[], None]) -> None:
-    threading.Thread(target=job, daemon=True, name="names").start()
+    try:
+        threading.Thread(target=job, daemon=True, name="names").start()
+    except RuntimeError as error:  # the system has no more of them
+        raise TemporaryError(
+            "look up names", "no thread can be started", "raise the pod's limit of processes"
+        ) from error
 
 
 def unresolved(host: str, why: str) -> TemporaryError:
@@ -161,10 +180,10 @@ def look_up(host: str) -> tuple[Address, ...]:
     try:
         # as bytes: for text the resolver loads the tables of international names, which plain ones never need
         found = socket.getaddrinfo(host.encode() if host.isascii() else host, 0, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise unresolved(host, (error.strerror or str(error)).lower()) from error
     except UnicodeError as error:  # from the IDNA codec, for what no name server can be asked
         raise PermanentError(f"connect to {host}", f"{host} can be no host's name", "mend the target") from error
+    except OSError as error:  # gaierror, but for errors of the system, such as too many open files
+        raise unresolved(host, (error.strerror or str(error)).lower()) from error
     return tuple(dict.fromkeys(Address(family, where) for family, *_, where in found))
 
 

@@ -10,11 +10,12 @@ import heapq
 import math
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from initkit.core.errors import InitkitError, TimedOutError
+from initkit.core.errors import InitkitError, TemporaryError, TimedOutError
 from initkit.core.outcome import Outcome
 from initkit.core.record import Record
 from initkit.core.stop import Stop
@@ -37,7 +38,7 @@ Launch = Callable[[Callable[[], None]], None]
 # seconds that each target adds to the pauses of all: a thousand of them are to leave most of a core to others
 _CONNECTING, _PROBING = 0.0002, 0.004
 _AT_MOST_EARLY = 0.02  # seconds that an attempt may come early, to be made together with others
-_NO_ROOM = 0.01  # seconds after which to ask again for threads and descriptors
+_LAST_WORDS, _LAST_SHARE = 0.1, 0.05  # seconds, or share, of an attempt's time that its probe does not get
 _LANDING = 1.0  # seconds for probes under way to clean up once the wait is over
 _ALWAYS_ROOM = 4  # attempts, however few descriptors there are
 
@@ -71,6 +72,7 @@ class Watch:
         self._agenda: list[tuple[float, int]] = []
         self._ready: list[Watched] = []
         self._lost: list[Watched] = []
+        self._queues: tuple[deque[Watched], deque[Watched]] = (deque(), deque())  # for sockets, for threads
         self._serials = 0
         self._busy = 0  # threads
         self._room = max(_ALWAYS_ROOM, os.sysconf("SC_OPEN_MAX") // 2)
@@ -147,6 +149,7 @@ class Watch:
         now = self._clock.now()
         for watched in self._due(now):
             self._wake(watched, now)
+        self._admit()
         if now >= self._context.deadline:
             for watched in self._all:
                 watched.time_is_up()
@@ -190,7 +193,7 @@ class Watch:
         if watched.is_settled:
             return
         if not watched.serial:
-            self._begin(watched, now)
+            self._queue(watched, now)
         elif watched.is_silent(now):
             watched.silent(self._silence(watched), self._cost)
         elif watched.dialer:
@@ -202,15 +205,38 @@ class Watch:
         host = watched.endpoint.host if watched.endpoint and watched.lacks_addresses else ""
         return f"cannot resolve {host}: no answer" if host else "no answer"
 
-    def _begin(self, watched: Watched, now: float) -> None:
-        """Begin an attempt, if there is room for it."""
+    def _queue(self, watched: Watched, now: float) -> None:
+        """Begin an attempt, or have it wait for its turn where there is no room."""
+        watched.wakes_at = math.inf
         if watched.under_way >= TOGETHER:
-            watched.wakes_at = math.inf  # only the end of one makes room for another
+            return  # only the end of one of its own makes room for another
+        if watched.dialer:
+            watched.dialer.expire(now)
+        queue = self._queues[watched.endpoint is None]
+        if not (watched.is_queued or queue) and self._has_room(watched):
+            self._begin(watched)
             return
-        has_thread = bool(watched.endpoint) or self._crew.has_room
-        if self._busy + self._desk.sockets >= self._room or not has_thread:
-            watched.wakes_at = now + _NO_ROOM
-            return
+        if not watched.is_queued:
+            watched.is_queued = True
+            queue.append(watched)
+        if watched.dialer:  # what it holds from before is given up in time, for others
+            watched.wakes_at = watched.dialer.expires_at
+
+    def _has_room(self, watched: Watched) -> bool:
+        has_thread = watched.endpoint is not None or self._crew.has_room
+        return has_thread and self._busy + self._desk.sockets < self._room
+
+    def _admit(self) -> None:
+        """Begin the attempts whose turn has come."""
+        for queue in self._queues:
+            while queue and (queue[0].is_settled or self._has_room(queue[0])):
+                watched = queue.popleft()
+                watched.is_queued = False
+                if not watched.is_settled:
+                    self._begin(watched)
+                    self._plan(watched)
+
+    def _begin(self, watched: Watched) -> None:
         self._serials += 1
         try:
             limit = watched.begin(self._serials)
@@ -226,7 +252,9 @@ class Watch:
         """Have the target look for itself, in a thread."""
         watched.under_way += 1
         self._busy += 1
-        context = self._probes.but(attempt_timeout=limit, reached=watched.reached)
+        # a little less than what the loop waits for: what it says of a time-out is more than "no answer"
+        timeout = limit - min(_LAST_WORDS, limit * _LAST_SHARE)
+        context = self._probes.but(attempt_timeout=timeout, reached=lambda: watched.reached(serial))
 
         def job() -> None:
             try:
@@ -235,7 +263,10 @@ class Watch:
                 answer = _Answer(watched.place, serial, error=error)
             self._desk.post(answer)
 
-        self._launch(job)
+        try:
+            self._launch(job)
+        except RuntimeError:
+            self._desk.post(_Answer(watched.place, serial, error=_no_thread(watched.target.name)))
 
     def _connect(self, watched: Watched, endpoint: HostPort) -> None:
         """Connect without a thread, once the addresses are known."""
@@ -251,6 +282,9 @@ class Watch:
             addresses = self._names.peek(endpoint.host, self._launch, wake)
         except InitkitError as error:
             watched.heard(serial, "", error, self._cost)
+            return
+        except RuntimeError:
+            watched.heard(serial, "", _no_thread(watched.target.name), self._cost)
             return
         watched.lacks_addresses = addresses is None
         if addresses is not None:
@@ -269,7 +303,8 @@ class Watch:
         else:
             if connection is not None:
                 connection.close()
-                watched.heard(watched.serial, "accepts connections", None, self._cost)
+                # also between two attempts: it is what is so just now
+                watched.heard(watched.latest, "accepts connections", None, self._cost)
             elif watched.serial:
                 watched.wakes_at = min(watched.silent_at, watched.dialer.wakes_at(now))
         self._plan(watched)
@@ -293,6 +328,10 @@ class Watch:
         if not watched.serial and watched.wakes_at == math.inf:
             watched.wakes_at = self._clock.now()
         self._plan(watched)
+
+
+def _no_thread(name: str) -> TemporaryError:
+    return TemporaryError(f"look at {name}", "no thread can be started", "raise the pod's limit of processes")
 
 
 def look(step: Wait, context: Context, *, launch: Launch | None = None) -> tuple[list[str], dict[str, str]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = RetryPolicy(timeout=300.0, interval=0.05, max_interval=0.25, steady=10.0, attempt_timeout=3.0)
 TOGETHER = 4  # attempts at one target that are under way at a time
-_EARLY = 0.1  # share of a pause, which is left to chance anyway
+_EARLY, _LONG = 0.1, 0.2  # share of a pause, which is left to chance anyway; of a long one no more than of this
 _TELLING = 0.5  # seconds for which a reason that has not changed is not told again
 _SILENCE = "check that it is running, and that network policies let us through"
 
@@ -58,9 +58,11 @@ class Watched:
         lacks_addresses: whether the name is still being looked up.
         wakes_at: when there is something to do about it, unless an answer comes before.
         serial: of the attempt whose answer is waited for; 0 when none is.
+        latest: serial of the newest attempt, whether or not it has been answered.
         silent_at: when that attempt has been silent for long enough.
         under_way: threads that are busy with it, those of older attempts included.
         slack: seconds that its next attempt may come early.
+        is_queued: for `watch`: it waits for room to begin an attempt.
         planned: for `watch`: when it is on the agenda.
         is_counted: for `watch`: that it is settled has been noticed.
     """
@@ -74,6 +76,7 @@ class Watched:
         self.attempts = Attempts(paced(step.retry, self.target), timer, deadline=deadline)
         self.wakes_at = timer.now()
         self.serial = 0
+        self.latest = 0
         self.silent_at = math.inf
         self.under_way = 0
         self.slack = 0.0
@@ -81,6 +84,7 @@ class Watched:
         self.is_ready = False
         self.is_lost = False
         self.is_counted = False
+        self.is_queued = False
         self.planned = math.inf
         self._began = timer.now()
         self._attempt_began = timer.now()
@@ -114,7 +118,8 @@ class Watched:
         """
         limit = self.attempts.begin()
         now = self._timer.now()
-        self.serial, self._has_reached, self.slack = serial, False, 0.0
+        self.serial = self.latest = serial
+        self._has_reached, self.slack = False, 0.0
         self._attempt_began, self._ends_at = now, now + limit
         # one that is silent so far is joined by another, unless that would be one too many
         most = self.attempts.policy.attempts
@@ -122,9 +127,10 @@ class Watched:
         self.silent_at = self.wakes_at = now + limit / TOGETHER if overlaps else self._ends_at
         return limit
 
-    def reached(self) -> None:
-        """Somebody answers at the other end: another attempt would not be quicker. For any thread."""
-        self._has_reached = True
+    def reached(self, serial: int) -> None:
+        """Somebody answers that attempt at the other end: another one would not be quicker. For any thread."""
+        if serial == self.serial:
+            self._has_reached = True
 
     def is_silent(self, now: float) -> bool:
         """Whether the attempt under way has been waited for long enough; if not, it sets when to ask again."""
@@ -146,7 +152,7 @@ class Watched:
         wanted, error = self._wanted(detail, error)
         if wanted is not None:
             self._silent_since = math.inf
-            self._succeeded(wanted, pause)
+            self._succeeded(serial, wanted, pause)
         elif error is not None and serial > self._judged:
             self._silent_since = math.inf
             self._failed(serial, error, pause)
@@ -188,8 +194,10 @@ class Watched:
         still = TemporaryError(f"see {self.target.name} gone", f"it still {detail}", "check who is to end it")
         return None, error or still
 
-    def _succeeded(self, detail: str, pause: float) -> None:
+    def _succeeded(self, serial: int, detail: str, pause: float) -> None:
         now = self._timer.now()
+        if self._needs_streak and serial <= self._judged:
+            return  # what came after it has been judged already
         if not self._streak:
             self._streak_began = now
         self._streak += 1
@@ -199,10 +207,15 @@ class Watched:
             self._voice.found(self.target.name, detail, attempts=self.attempts.number, seconds=spent)
             return
         so_far = TemporaryError(f"see {self.target.name} stay {self._step.wanted}", self._so_far(detail))
-        self._judged = self.serial
-        self._judge(so_far, pause)
-        if not self.is_lost:
+        self._judged = serial
+        has_newer = serial < self.serial
+        self._judge(so_far, pause, has_newer=has_newer)
+        if not self.is_lost and not has_newer:
             self._pause_for(min(self.wakes_at - now, max(pause, self.attempts.policy.interval)))
+
+    @property
+    def _needs_streak(self) -> bool:
+        return self._step.successes > 1 or self._step.stable > 0
 
     def _so_far(self, detail: str) -> str:
         parts = [show_duration(self._step.stable)] if self._step.stable else []
@@ -227,8 +240,9 @@ class Watched:
         self._missing(error)
 
     def _pause_for(self, seconds: float) -> None:
-        self.slack = min(seconds, 0.2) * _EARLY
-        self.wakes_at = min(self._timer.now() + seconds, self.attempts.deadline)
+        now = self._timer.now()
+        self.wakes_at = min(now + seconds, self.attempts.deadline)
+        self.slack = min(self.wakes_at - now, _LONG) * _EARLY
 
     def _missing(self, error: InitkitError) -> None:
         now = self._timer.now()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -23,6 +25,7 @@ from initkit.core.errors import (
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.steps.wait.crew import Crew
+from initkit.steps.wait.names import look_up
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import Pace
 from initkit.steps.wait.watch import Watch, look
@@ -203,8 +206,9 @@ def test_probes_get_their_timeout_and_it_is_cut_to_the_deadline(watch: Wide) -> 
     with pytest.raises(TimedOutError):
         watch(target)
     timeouts = [context.attempt_timeout for context in target.contexts]
-    assert timeouts[:28] == [3] * 28
-    assert timeouts[28:] == [2, 1]
+    # less a little, in which a probe can say more of a time-out than that there was one
+    assert timeouts[:28] == pytest.approx([2.9] * 28)
+    assert timeouts[28:] == pytest.approx([1.9, 0.95])
 
 
 def test_a_bug_in_a_probe_is_raised(watch: Wide) -> None:
@@ -297,6 +301,72 @@ def test_a_target_that_hangs_does_not_keep_another_from_being_asked(watch: Wide)
     )
     assert len(hung.jobs) == 4
     assert watch.voice.founds == ["b"]
+
+
+def test_what_a_probe_says_of_its_time_out_is_what_people_read(watch: Wide, clock: VirtualClock) -> None:
+    hung = Hung()
+    policy = RetryPolicy(timeout=30.0, attempts=1, attempt_timeout=3.0)
+    clock.after(2.9, hung.end(0))
+    with pytest.raises(TimedOutError, match="no answer to the login"):
+        watch(Fake("a", TemporaryError("log in", "no answer to the login")), policy=policy, launch=hung)
+
+
+@pytest.mark.parametrize("streak", [{"successes": 2}, {"stable": 1.0}])
+def test_a_late_success_does_not_hide_the_failure_of_a_newer_attempt(
+    clock: VirtualClock, voice: RecordingVoice, streak: dict[str, Any]
+) -> None:
+    hung = Hung(most=2)
+    target = Fake("a", ready_at=0)
+    answers = {1.0: None, 1.2: refused()}  # the first attempt succeeds late, the second fails after that
+    for moment, number in ((1.0, 0), (1.2, 1)):
+
+        def end(number: int = number, answer: InitkitError | None = answers[moment]) -> None:
+            target.answers = [answer] if answer else []
+            hung.jobs[number]()
+
+        clock.after(moment, end)
+    step = Wait(targets=cast("tuple[Target, ...]", (target,)), retry=POLICY, **streak)
+    Watch(step, make_context(clock=clock, voice=voice), launch=hung).run()
+    assert ("a", "connection refused") in voice.missed
+    assert clock.now() >= 1003.2, "it is counted anew from the failure on"
+
+
+def test_where_no_thread_can_be_started_it_is_tried_again(watch: Wide, clock: VirtualClock) -> None:
+    def launch(job: Callable[[], None]) -> None:
+        if clock.now() < 1005:
+            raise RuntimeError("can't start new thread")
+        job()
+
+    assert watch(Fake("a"), launch=launch).facts == {"ready": ["a"]}
+    assert watch.voice.missed[0] == ("a", "no thread can be started")
+
+
+def test_where_there_is_no_room_everybody_has_a_turn(
+    watch: Wide, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sysconf", lambda _name: 8)  # descriptors: four attempts at a time
+    hung = Hung(most=40)
+    for number in range(40):
+        clock.after(3 * (1 + number // 4), hung.end(number))
+    targets = [Fake(f"t{number}", ready=False) for number in range(12)]
+    with pytest.raises(TimedOutError):
+        watch(*targets, launch=hung)
+    assert all(target.contexts for target in targets)
+
+
+def test_targets_of_one_name_are_all_looked_at_once_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        known = look_up("127.0.0.1")
+        slowly = threading.Event()
+
+        def slow(_host: str) -> Any:
+            slowly.wait(0.3)
+            return known
+
+        monkeypatch.setattr("initkit.steps.wait.names.look_up", slow)
+        step = assemble(Wait, {"targets": [f"db.test:{server.getsockname()[1]}" for server in servers]})
+        assert step.check(make_context()).detail == "3 targets ready"
 
 
 # looking once

@@ -39,17 +39,18 @@ class PrivateCa:
     """A certificate authority in a folder.
 
     Attributes:
-        ca: the file to trust it by.
+        ca: the file to trust it by; its certificate has a key usage if it is to.
         server: for localhost, 127.0.0.1 and ::1.
         client: for clients.
     """
 
-    def __init__(self, folder: Path, name: str = "initkit test CA") -> None:
+    def __init__(self, folder: Path, name: str = "initkit test CA", *, has_usage: bool = True) -> None:
         self._openssl = need_program("openssl")
         self.folder = folder
         self._own = Pair(str(folder / "ca.pem"), str(folder / "ca.key"))
         self.ca = self._own.cert
-        extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"]
+        extensions = ["basicConstraints=critical,CA:TRUE"]
+        extensions += ["keyUsage=critical,keyCertSign,cRLSign"] if has_usage else []
         more = [word for extension in extensions for word in ("-addext", extension)]
         self._run("req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}", *more, *self._out(self._own))
         self.server = self.issue("server")

@@ -165,9 +165,7 @@ def _form(
         return _made(ctx, command, cls, Scope(kind, environ), settings, given)
 
     sections = {title: options_of(variant)} | _sections(cls, but=position, own=getattr(variant, "pace", None))
-    command = OptionsCommand(
-        name, variant, sections, callback=callback, epilog=_epilog(f"{kind}_{variant.__name__.lower()}")
-    )
+    command = OptionsCommand(name, variant, sections, callback=callback, epilog=_epilog(kind, variant.__name__.lower()))
     return command
 
 
@@ -193,8 +191,12 @@ def _sections(cls: type[Declared], but: Option | None = None, own: object = None
     }
 
 
-def _epilog(scope: str) -> str:
-    return f"Every option can come from the environment as {Scope(scope).variable('OPTION')}; what is typed goes first."
+def _epilog(scope: str, form: str = "") -> str:
+    whole = Scope(scope).variable("OPTION")
+    if form:
+        own = Scope(f"{scope}_{form}").variable("OPTION")
+        whole = f"{own} (those of {form}) or {whole} (all others)"
+    return f"Every option can come from the environment as {whole}; what is typed goes first."
 
 
 def _made(  # noqa: PLR0913, PLR0917 - the pieces of one call

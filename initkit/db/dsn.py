@@ -12,6 +12,7 @@ from initkit.core.errors import PermanentError, SuspectError, UsageError
 from initkit.core.options import Declared, Opt, Parser, declared, did_you_mean
 from initkit.core.redact import learn, redact
 from initkit.core.secrets import learn_url, read_text
+from initkit.core.urls import check_text, check_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,11 +31,14 @@ def parse_dsn(text: str) -> str:
     """
     stripped = text.strip()
     learn_dsn(stripped)
+    check_text(stripped, "a database's address")
     scheme, separator, _ = stripped.partition("://")
     if separator:
         if scheme.split("+")[0].lower() not in _SCHEMES:
             hint = did_you_mean(scheme, _SCHEMES)
             raise ValueError(f"expected a postgres:// or sqlite:// URL, got one that begins with {scheme}://{hint}")
+        if not scheme.lower().startswith("sqlite"):
+            check_userinfo(stripped, "a postgres:// URL", among="/")
     elif not _KEY_VALUE.match(stripped):
         raise ValueError("expected a postgres:// or sqlite:// URL, or key=value words, got neither")
     return stripped

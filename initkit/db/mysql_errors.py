@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from initkit.core.breaks import CLOSES
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _ADVICE = {
     1969: _LONG,
     3024: _LONG,
 }
+_BREAKS = {2006, 2013}  # the driver's own: the server is gone, or says good-bye where it should answer
 _LONGEST = 200  # characters of a server's words
 NO_MEANINGS: Meanings = MappingProxyType({})
 
@@ -74,6 +76,8 @@ def classify(args: tuple[object, ...], task: str, meanings: Meanings = NO_MEANIN
     number, words = (*args, "", "")[:2]
     if not isinstance(number, int) or not words:
         return nonsense(task)
+    if number in _BREAKS:
+        return TemporaryError(task, CLOSES, "look into the server's log")
     cause = f"{_plain(str(words))} (error {number})"
     if number in meanings:
         return meanings[number](task, cause, _SUSPECT.get(number) or _ADVICE.get(number, ""))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from initkit.core.step import Context
     from initkit.db.pg.bounded import BoundedConnection
+    from initkit.db.pg.hosts import Endpoint
 
     Connection = psycopg.Connection[Any]
 
@@ -113,8 +114,8 @@ def _logged_in(  # noqa: PLR0913, PLR0917 - passed on
     return log_in(Wanted(database.address, plan, task, ends, options, dial), context)
 
 
-def each_host(database: Database, context: Context) -> list[Database]:
-    """The same database on each of its hosts by itself, whatever role (target_session_attrs) was asked for.
+def each_host(database: Database, context: Context) -> list[tuple[Endpoint, Database]]:
+    """Each of its hosts, and the same database there alone, whatever role (target_session_attrs) was asked for.
 
     Raises:
         PermanentError: the address cannot be read.
@@ -124,7 +125,10 @@ def each_host(database: Database, context: Context) -> list[Database]:
     found = understood(database, context.environ).endpoints
     alone = {"target_session_attrs": "any"}
     return [
-        Database("postgres", make_conninfo(database.address, **endpoint.options(), **alone), database.source)
+        (
+            endpoint,
+            Database("postgres", make_conninfo(database.address, **endpoint.options(), **alone), database.source),
+        )
         for endpoint in found
     ]
 

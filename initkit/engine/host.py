@@ -27,6 +27,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE = 10.0  # seconds that work in flight gets to clean up; what is not cleaned then, the next run cleans
 SHORT_GRACE = 0.5  # seconds for everything else to notice
 _LAST_WORDS = 2.0  # seconds for the summary, once work has ended or is given up
+_SAME = 0.1  # seconds in which a second signal is the first one, sent twice
 _TICK = 1.0  # seconds between two calls of `tick`
 
 
@@ -40,6 +41,7 @@ class Host(Generic[T]):
         self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._value: list[T] = []
         self._error: list[BaseException] = []
+        self._signalled = 0.0
 
     def run(self, work: Callable[[], T]) -> T:
         """What `work` returns.
@@ -91,8 +93,12 @@ class Host(Generic[T]):
                 signal.signal(signum, handler)
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        now = self._clock.now()
         if self._stop.signum is not None:
+            if now - self._signalled < _SAME:
+                return  # a group of children and its leader may both be told, as timeout(1) does
             os._exit(128 + signum)  # the second one: at once, whatever is under way
+        self._signalled = now
         self._stop.request(signum)
         self._mail.put("stop")  # SimpleQueue is the one queue that a signal handler may use
         self._end_anyway(128 + signum)

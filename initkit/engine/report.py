@@ -24,6 +24,7 @@ LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 HEARTBEAT = 10.0  # seconds between two lines that name what is still missing
 _BRIEFLY = 0.2  # seconds
 _NAMED = 10  # of what is missing, in one heartbeat
+_LISTED = 50  # of the same, for programs: container runtimes split lines at 16 KiB
 
 
 class Event(Record):
@@ -214,11 +215,10 @@ class Reporter:
         limit = f"; {show_duration(max(0, round(left)))} left" if left != float("inf") else ""
         facts = [
             {"target": m.name, "why": m.why, "seconds": round(now - m.since, 3), "attempts": m.attempts}
-            for m in missing
+            for m in missing[:_LISTED]
         ]
-        self.emit(
-            "info", "waiting", f"still waiting for {'; '.join([*shown, *more])}{limit}", {"missing": facts}, step=step
-        )
+        text = f"still waiting for {'; '.join([*shown, *more])}{limit}"
+        self.emit("info", "waiting", text, {"missing": facts, "missing_count": len(missing)}, step=step)
 
     def summary(self, results: Sequence[Result]) -> None:
         """The closing lines: one per step, in columns."""

@@ -19,14 +19,14 @@ from initkit.db.pg import states
 from initkit.db.pg.refusals import refusal, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from psycopg.pq.abc import PGconn
 
     from initkit.core.step import Context
     from initkit.db.pg.hosts import Endpoint, Plan
 
-    Resolve = Callable[[str], Sequence[str]]
+    Resolve = Callable[[str, float], Sequence[str]]
 
 _LOOK = 0.1  # seconds between two looks at whether the end was asked for
 
@@ -35,8 +35,8 @@ class Dial(Record):
     """How a server is reached.
 
     Attributes:
-        resolve: a name's addresses, numeric, in the order in which to try them; raises our errors. None asks the
-            system each time, and leaves it behind where it does not answer in time.
+        resolve: a name's addresses, numeric, in the order in which to try them, within so many seconds; raises our
+            errors. None asks the system each time, and leaves it behind where it does not answer in time.
         reached: called once somebody has accepted the connection.
     """
 
@@ -44,11 +44,11 @@ class Dial(Record):
     reached: Callable[[], None] = staticmethod(lambda: None)
 
 
-class _Attempt(Record):
-    """One connection to make: to which address of which server, and what is asked of it."""
+class _Turn(Record):
+    """One server to be tried, and what is asked of it."""
 
     endpoint: Endpoint
-    options: dict[str, str]
+    options: Mapping[str, str] = MappingProxyType({})
 
 
 class Wanted(Record):
@@ -80,69 +80,92 @@ class _Login:
         self._task = wanted.task
         self._dial = wanted.dial
         self._context = context
+        self._addresses: dict[str, Sequence[str]] = {}
         self._failures: list[tuple[Endpoint, InitkitError]] = []
 
     def run(self) -> PGconn:
         """The first connection that is let in."""
-        attempts = self._attempts()
-        for number, attempt in enumerate(attempts):
-            left = self._wanted.ends - self._context.clock.now()
-            if left <= 0:
+        turns = self._turns()
+        for number, turn in enumerate(turns):
+            pgconn = self._try(turn, len(turns) - number - 1)
+            if pgconn is not None:
+                return pgconn
+            # "if a connection is established successfully, but authentication fails, the remaining hosts in the list
+            # are not tried": https://www.postgresql.org/docs/current/libpq-connect.html
+            if isinstance(self._failures[-1][1], SuspectError):
                 break
-            try:
-                return self._let_in(attempt.options, self._share(left, len(attempts) - number))
-            except TemporaryError as error:
-                self._failures.append((attempt.endpoint, error))
-                # "if a connection is established successfully, but authentication fails, the remaining hosts in the
-                # list are not tried": https://www.postgresql.org/docs/current/libpq-connect.html
-                if isinstance(error, SuspectError):
-                    break
         raise self._failure()
-
-    def _share(self, left: float, attempts: int) -> float:
-        """Seconds that one of so many attempts may take: a host without an answer must not use up the others' time."""
-        try:
-            asked = float(self._plan.options.get("connect_timeout", "0"))
-        except ValueError:
-            asked = 0.0
-        return min(left / attempts, asked) if asked > 0 else left / attempts
 
     def _failure(self) -> InitkitError:
         endpoints = list(self._plan.endpoints)
         failures = sorted(self._failures, key=lambda failure: endpoints.index(failure[0]))
-        if not failures:
-            return _silence(self._task, reached=False)
-        told = [(str(endpoint), error) for endpoint, error in failures]
-        return together(told, self._task, hosts=len(set(map(str, endpoints))))
+        return together(failures, self._task, hosts=len(set(endpoints)))
 
-    # which connections to make
-
-    def _attempts(self) -> list[_Attempt]:
-        wanted = self._plan.options.get("target_session_attrs")
-        attempts = [attempt for endpoint in self._plan.endpoints for attempt in self._of(endpoint)]
+    def _turns(self) -> list[_Turn]:
+        """Which servers to try, in order; what their names mean is asked when their turn has come."""
+        endpoints = list(self._plan.endpoints)
         if self._plan.options.get("load_balance_hosts") == "random":
-            attempts.sort(key=lambda _: self._context.clock.chance())
-        if wanted != "prefer-standby":
-            return attempts
-        standby, any_ = ({"target_session_attrs": role} for role in ("standby", "any"))
-        return [_Attempt(attempt.endpoint, attempt.options | role) for role in (standby, any_) for attempt in attempts]
+            endpoints.sort(key=lambda _: self._context.clock.chance())
+        if self._plan.options.get("target_session_attrs") != "prefer-standby":
+            return [_Turn(endpoint) for endpoint in endpoints]
+        roles = [{"target_session_attrs": role} for role in ("standby", "any")]
+        return [_Turn(endpoint, role) for role in roles for endpoint in endpoints]
 
-    def _of(self, endpoint: Endpoint) -> Iterator[_Attempt]:
-        if not endpoint.is_named:
-            yield _Attempt(endpoint, endpoint.options())
-            return
+    # one server
+
+    def _try(self, turn: _Turn, later: int) -> PGconn | None:
+        """A connection to one server by any of its addresses; where there is none, `_failures` says why.
+
+        Args:
+            turn: whose it is.
+            later: how many turns are to come; this one must not use up their time.
+        """
         try:
-            addresses = self._resolved(endpoint.host)
+            places = self._places(turn.endpoint, later)
         except InitkitError as error:
-            self._failures.append((endpoint, type(error)(self._task, error.cause, error.advice)))
-            return
-        for address in addresses:
-            yield _Attempt(endpoint, endpoint.options() | {"hostaddr": address})
+            self._failures.append((turn.endpoint, type(error)(self._task, error.cause, error.advice)))
+            return None
+        for number, place in enumerate(places):
+            try:
+                return self._let_in(place | dict(turn.options), self._limit(len(places) - number + later))
+            except TemporaryError as error:
+                self._failures.append((turn.endpoint, error))
+                if isinstance(error, SuspectError):
+                    break
+        return None
 
-    def _resolved(self, host: str) -> Sequence[str]:
+    def _limit(self, attempts: int) -> float:
+        """Seconds that the next of so many attempts may take, and not more than the address's ``connect_timeout``."""
+        try:
+            asked = float(self._plan.options.get("connect_timeout", "0"))
+        except ValueError:
+            asked = 0.0
+        share = self._share(attempts)
+        return min(share, asked) if asked > 0 else share
+
+    def _share(self, attempts: int) -> float:
+        left = self._wanted.ends - self._context.clock.now()
+        if left <= 0:
+            raise _silence(self._task, reached=False)
+        return left / attempts
+
+    def _places(self, endpoint: Endpoint, later: int) -> list[dict[str, str]]:
+        """A server's addresses, as options for libpq."""
+        if not endpoint.is_named:
+            return [endpoint.options()]
+        if endpoint.host not in self._addresses:
+            self._addresses[endpoint.host] = self._resolved(endpoint.host, self._share(1 + later))
+        addresses = list(self._addresses[endpoint.host])
+        if not addresses:
+            raise TemporaryError(self._task, f"{endpoint.host} has no address", "check the name and its namespace")
+        if self._plan.options.get("load_balance_hosts") == "random":
+            addresses.sort(key=lambda _: self._context.clock.chance())
+        return [endpoint.options() | {"hostaddr": address} for address in addresses]
+
+    def _resolved(self, host: str, seconds: float) -> Sequence[str]:
         if self._dial.resolve is not None:
-            return self._dial.resolve(host)
-        answer = self._context.clock.receive(_asking(host), max(0.0, self._wanted.ends - self._context.clock.now()))
+            return self._dial.resolve(host, seconds)
+        answer = self._context.clock.receive(_asking(host), seconds)
         if answer is None:
             raise TemporaryError(self._task, f"cannot resolve {host}: no answer", "check the cluster's DNS")
         if isinstance(answer, OSError):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
+from initkit.core.printable import printable
 from initkit.db.pg.refusals import NotThereError, classify
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ _QUERY_ADVICE = "mend --query: one statement that reads"
 
 def _query_failure(error: psycopg.Error, connection: BoundedConnection) -> InitkitError:
     task = connection.task
-    cause, state = error.diag.message_primary or str(error).strip().splitlines()[0], error.sqlstate or ""
+    cause = printable(error.diag.message_primary or str(error).strip().partition("\n")[0])
+    state = error.sqlstate or ""
     if state in _UNDEFINED:
         return NotThereError(task, cause, "check who is to create it, and in which database and schema")
     if state == "42501":

@@ -6,12 +6,14 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from initkit.core.breaks import CLOSES
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
+from initkit.core.printable import printable
 from initkit.core.record import Record
 from initkit.db.pg.states import Said, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     import psycopg
 
@@ -21,8 +23,11 @@ class NotThereError(TemporaryError):
 
 
 class _Meaning(Record):
+    """What is made of a refusal; `cause` is told instead of words of libpq's that differ for one and the same fault."""
+
     advice: str = ""
     kind: type[InitkitError] = TemporaryError
+    cause: str = ""
 
 
 def _suspect(advice: str) -> _Meaning:
@@ -36,7 +41,9 @@ _NO_DATABASE = _suspect("create the database, or mend its name")
 _PASSWORD = _suspect("check user and password")
 _CERTIFICATE = _suspect("check the certificate, its name, and sslrootcert, sslcert and sslkey in the URL")
 _OPTIONS = _suspect("check the options in the URL and in PG* variables")
-_NO_POSTGRES = _Meaning("check that it is a PostgreSQL server that listens there")
+_NO_POSTGRES = _Meaning("check that it is a PostgreSQL server that listens there", cause="it does not speak PostgreSQL")
+# by chance it closes or resets, while we write or while we read: the words would change from attempt to attempt
+_CLOSES = _Meaning("see its log, or check that it is a PostgreSQL server", cause=CLOSES)
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; the longest prefix counts
 _STATES = {
     "0A": _OPTIONS,  # a protocol, or an option of it, that the server does not know
@@ -75,8 +82,12 @@ _WORDS = {
     "session is not read-only": _Meaning("the URL asks for a read-only server (target_session_attrs)"),
     "hot standby mode": _Meaning("the URL asks for a server in another role (target_session_attrs)"),
     "received invalid response": _NO_POSTGRES,
+    "received invalid protocol negotiation message": _NO_POSTGRES,
     "expected authentication request": _NO_POSTGRES,
-    "closed the connection unexpectedly": _NO_POSTGRES,
+    "closed the connection unexpectedly": _CLOSES,
+    "unexpected eof": _CLOSES,
+    "eof detected": _CLOSES,
+    **{os.strerror(number).lower(): _CLOSES for number in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)},
 }
 _NAMED = {'role "': _NO_ROLE, 'user "': _NO_ROLE, 'database "': _NO_DATABASE}
 _VAGUE = ("", "08", "28000", "58", "XX")
@@ -93,7 +104,8 @@ def refusal(said: Said, task: str, *, done: str = "") -> InitkitError:
     if not said.state and said.cause in _ABSENT:
         return NotThereError(task, said.cause.lower(), "check that it is running", done=done)
     meaning = _meaning(said)
-    return meaning.kind(task, said.cause, meaning.advice, done=done)
+    cause = said.cause if said.state else meaning.cause or said.cause
+    return meaning.kind(task, cause, meaning.advice, done=done)
 
 
 def _meaning(said: Said) -> _Meaning:
@@ -115,15 +127,18 @@ def _by_words(cause: str) -> _Meaning | None:
     return next((meaning for words, meaning in _NAMED.items() if missing and words in cause), None)
 
 
-def together(failures: Sequence[tuple[str, InitkitError]], task: str, *, hosts: int) -> InitkitError:
+def together(failures: Sequence[tuple[Hashable, InitkitError]], task: str, *, hosts: int) -> InitkitError:
     """One error for all that went wrong: the most telling for each host; hosts are named unless all say the same.
 
     Args:
-        failures: the host with its port, and what happened there, in the address's order.
+        failures: the host, as text or as what writes itself so, and what happened there, in the address's order.
         task: for messages.
-        hosts: how many there are.
+        hosts: how many there are, those where nothing went wrong included.
+
+    Returns:
+        an error of the most telling one's kind; a `NotThereError` only where there is nothing on any host.
     """
-    telling: dict[str, InitkitError] = {}
+    telling: dict[Hashable, InitkitError] = {}
     for host, error in failures:
         if host not in telling or _rank(error) > _rank(telling[host]):
             telling[host] = error
@@ -131,8 +146,9 @@ def together(failures: Sequence[tuple[str, InitkitError]], task: str, *, hosts: 
     causes = dict.fromkeys(error.cause for error in telling.values())
     alike = len(causes) == 1 and len(telling) == hosts
     cause = first.cause if alike else ", ".join(f"{host}: {error.cause}" for host, error in telling.items())
-    # not there is only what is there nowhere; any other kind is the most telling one's
-    failure = type(first)(task, cause, first.advice)
+    somewhere = isinstance(first, NotThereError) and len(telling) < hosts
+    kind = TemporaryError if somewhere else type(first)
+    failure = kind(task, cause, first.advice)
     failure.__cause__ = first.__cause__
     return failure
 
@@ -149,6 +165,7 @@ def _rank(error: InitkitError) -> int:
 
 _TEMPORARY_STATES = ("08", "40", "53", "57", "58", "55P03", "25006")
 _SUSPECT_STATES = ("28", "3D", "3F", "42501")
+_LONGEST = 1000  # characters of what is wrong with a statement: it may quote a row
 
 
 def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
@@ -173,5 +190,5 @@ def _cause(error: psycopg.Error) -> str:
     primary = error.diag.message_primary
     if primary:
         detail = error.diag.message_detail
-        return f"{primary} ({detail})" if detail else primary
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        return printable(f"{primary} ({detail})" if detail else primary, _LONGEST)
+    return next((printable(line, _LONGEST) for line in str(error).split("\n") if line.strip()), type(error).__name__)

@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from initkit.core.printable import printable
 from initkit.core.record import Record
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Said(Record):
     """What was said when a login failed.
 
     Attributes:
-        cause: the reason, in the server's or libpq's words; one line.
+        cause: the reason, in the server's or libpq's words; one line, printable, not endless.
         state: the SQLSTATE; empty where libpq itself gave up, or does not tell it.
         function: the server's function that refused, as its source code calls it; empty where it is not told.
     """
@@ -69,7 +70,7 @@ def _libpq() -> ctypes.CDLL | None:
         if library.PQlibVersion() != pq.version():
             return None
         library.PQsetErrorVerbosity.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    except (OSError, AttributeError, TypeError):
+    except (OSError, AttributeError, TypeError, LookupError, ImportError):  # not where psycopg usually has it
         return None
     return library  # type: ignore[no-any-return]
 
@@ -95,10 +96,10 @@ def read(message: bytes) -> Said:
     if coded := _CODED.search(text):
         detail, location = _DETAIL.search(coded[3]), _LOCATION.search(coded[3])
         cause = f"{coded[2]} ({detail[1]})" if detail else coded[2]
-        return Said(cause, coded[1], location[1] if location else "")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return Said(printable(cause), coded[1], location[1] if location else "")
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
     framed = [match[1] for match in map(_FRAMED.search, lines) if match]
-    return Said(_PLAIN.sub("", (framed or lines or ["no reason was given"])[-1], count=1))
+    return Said(printable(_PLAIN.sub("", (framed or lines or ["no reason was given"])[-1], count=1)))
 
 
 def _decoded(message: bytes) -> str:

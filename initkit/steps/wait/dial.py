@@ -11,6 +11,7 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from initkit.core.breaks import CLOSES, is_break
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.steps.wait.names import Address, look_up
 from initkit.steps.wait.target import AbsentError, ProbeContext
@@ -72,7 +73,9 @@ class Dialer:
         """Begin an attempt; what is still pending of earlier ones stays."""
         for pending in [p for p in self._pending if p.address not in addresses]:
             self._drop(pending)
-        self._turn = deque(addresses)
+        # whose turn had not come goes first: attempts may follow one another before silence is sure
+        left = [address for address in self._turn if address in addresses]
+        self._turn = deque(dict.fromkeys([*left, *addresses]))
         self._tried, self._failed, self._next_at = [], {}, now
 
     def advance(self, now: float) -> socket.socket | None:
@@ -313,7 +316,7 @@ def failure(endpoint: str, error: OSError) -> InitkitError:
     if isinstance(error, TimeoutError):
         cause = error.strerror if (error.strerror or "").startswith("no answer") else "no answer"
         return TemporaryError(task, cause or "no answer", "check addresses and network policies")
-    cause = (error.strerror or str(error)).lower()
+    cause = CLOSES if is_break(error) else (error.strerror or str(error)).lower()
     if error.errno in _ABSENT:
         return AbsentError(task, cause, "check that it is running")
     if error.errno in {errno.EMFILE, errno.ENFILE}:

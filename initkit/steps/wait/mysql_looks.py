@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from initkit.db.mysql_errors import MADE_BY_OTHERS
+from initkit.db.queries import shown
 from initkit.steps.wait.target import AbsentError
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 _ABSENT = dict.fromkeys(MADE_BY_OTHERS, AbsentError)
 _OFF = ("OFF", "0")
 _BLANK = 0x20  # what is below is no text
-_LONGEST = 60  # characters of a value in a message
 
 
 def see_writable(server: Server, task: str) -> None:
@@ -53,8 +53,8 @@ def see_answer(server: Server, query: str, expected: str | None, task: str) -> N
         raise AbsentError(task, "the query gives no row", "see who is to make it true")
     value = None if row[0] is None else _text(row[0])
     if not (_is_true(value) if expected is None else value == expected):
-        wanted = "something true" if expected is None else _shown(expected)
-        raise AbsentError(task, f"the query gives {_shown(value)}, expected {wanted}", "see who is to make it true")
+        wanted = "something true" if expected is None else shown(expected)
+        raise AbsentError(task, f"the query gives {shown(value)}, expected {wanted}", "see who is to make it true")
 
 
 def _text(value: str | bytes | None) -> str:
@@ -68,9 +68,3 @@ def _is_true(value: str | None) -> bool:
     if value is None or value.strip().lower() == "false":
         return False
     return not re.fullmatch(r"[-+]?(0+\.?0*|\.0+)(e[-+]?\d+)?", value.strip(), re.IGNORECASE)
-
-
-def _shown(value: str | None) -> str:
-    if value is None:
-        return "NULL"
-    return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…")

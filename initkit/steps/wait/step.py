@@ -8,7 +8,7 @@ from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.core.step import Prepares
-from initkit.core.values import Count, Duration
+from initkit.core.values import Count, Duration, show_duration
 from initkit.steps.wait import watch
 from initkit.steps.wait.target import AnyTarget
 
@@ -36,13 +36,21 @@ class Wait(Declared):
     retry: RetryPolicy = watch.DEFAULTS
 
     def __post_init__(self) -> None:
-        """Refuse to wait for nothing.
+        """Refuse what cannot be waited for.
 
         Raises:
-            ValueError: there is no target.
+            ValueError: there is no target, or no run can ever satisfy the options.
         """
         if not self.targets:
             raise ValueError("expected at least one TARGET, got none")
+        limit, most = self.retry.timeout, self.retry.attempts
+        if self.successes < 1:
+            raise ValueError("expected --successes of at least 1, got 0")
+        if most and self.successes > most:
+            raise ValueError(f"expected --attempts of at least --successes {self.successes}, got {most}")
+        if limit and self.stable >= limit:
+            stable, within = show_duration(self.stable), show_duration(limit)
+            raise ValueError(f"expected a --timeout longer than --stable {stable}, got {within}")
 
     def prepare(self, environ: Mapping[str, str]) -> None:
         """See that no target lacks anything in the environment.

@@ -1,4 +1,4 @@
-"""TLS for every scheme that has it: one set of options, one meaning of what goes wrong."""
+"""TLS for every scheme that has it: one set of options, one meaning of what goes wrong; whom we trust is `trust`'s."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Annotated
 
+from initkit.core.breaks import CLOSES, is_break
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
 from initkit.core.options import Declared, Opt, declared
 from initkit.core.values import parse_host_port
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
+    from initkit.steps.wait.trust import Trust
+
+_NO_TLS = "check that the server speaks TLS on this port"
+_NO_COMMON = "check the server's versions of TLS and its ciphers"
 CERTIFICATE_ADVICE = "check the certificate, its name and its CA (--ca)"
 
 
@@ -54,49 +59,44 @@ class TlsOptions(Declared):
         if scheme != secure and self.asks_for_tls:
             raise ValueError(f"expected {secure}:// with options of TLS, got {scheme}://")
 
-    def tls_context(self) -> ssl.SSLContext:
-        """What a client of this target wraps its sockets with.
+    def trust(self, alpn: Sequence[str] = ()) -> Trust:
+        """What the context of this target's connections is made of."""
+        from initkit.steps.wait.trust import Trust  # noqa: PLC0415 - 10 ms that only TLS needs
 
-        Raises:
-            SuspectError: a file is missing; it may be mounted late.
-            PermanentError: a file cannot be read, or holds no certificate or key.
-        """
-        import ssl  # noqa: PLC0415 - 10 ms that only TLS needs
+        return Trust(self.ca, self.cert, self.key, is_checked=not self.insecure, alpn=tuple(alpn))
 
-        for path in (self.ca, self.cert, self.key):
-            if path is not None:
-                _readable(path)
-        if self.ca is None and not self.insecure:
-            context = ssl.create_default_context()
-        else:  # the system's CAs would take 10 ms at each attempt
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if self.ca is not None:
-            _load(lambda: context.load_verify_locations(self.ca), self.ca)
-        if self.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if self.cert is not None:
-            # without a password's source OpenSSL would ask on the terminal
-            cert, key = self.cert, self.key
-            _load(lambda: context.load_cert_chain(cert, key, password=lambda: ""), key or cert)
-        return context
-
-    def wrap(self, connection: socket.socket, host: str, task: str, *, alpn: Sequence[str] = ()) -> ssl.SSLSocket:
-        """Make TLS of a connection within its timeout; the connection is closed where that fails.
+    def wrap(
+        self,
+        connection: socket.socket,
+        host: str,
+        task: str,
+        *,
+        left: Callable[[], float],
+        alpn: Sequence[str] = (),
+    ) -> ssl.SSLSocket:
+        """Make TLS of a connection; the connection is closed where that fails.
 
         Args:
-            connection: connected, with a timeout.
+            connection: connected.
             host: as in the URL; ``--server-name`` goes first.
             task: for messages: ``connect to db:5432``.
+            left: the seconds left for it, or TimeoutError; asked once all is there that it takes.
             alpn: the protocols to offer (RFC 7301); none says nothing about them.
 
         Raises:
-            SuspectError: the certificate is not trusted, or the server wants another one of us.
+            SuspectError: the certificate is not trusted, the server wants another one of us, or a file is missing,
+                cannot be read or holds something else.
             TemporaryError: the other side does not speak TLS, breaks off, or is silent.
+            TimeoutError: `left` says so.
         """
-        context = self.tls_context()
-        if alpn:
-            context.set_alpn_protocols(list(alpn))
+        from initkit.steps.wait.trust import CONTEXTS  # noqa: PLC0415 - as above
+
+        try:
+            context = CONTEXTS.get(self.trust(alpn))
+            connection.settimeout(left())
+        except BaseException:
+            connection.close()
+            raise
         try:
             # of a connection that was reset meanwhile `wrap_socket` would make a socket that nobody can close
             number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -118,43 +118,29 @@ def _is_name(text: str) -> bool:
     return True
 
 
-def _readable(path: str) -> None:
-    task = f"read {path}"
-    try:
-        with open(path, "rb"):
-            pass
-    except (FileNotFoundError, NotADirectoryError) as error:
-        cause = (error.strerror or "missing").lower()
-        raise SuspectError(task, cause, "mount it; it may still be on its way") from error
-    except OSError as error:
-        advice = f"make it readable for UID {os.getuid()}"
-        raise PermanentError(task, (error.strerror or str(error)).lower(), advice) from error
-
-
-def _load(load: Callable[[], None], path: str) -> None:
-    import ssl  # noqa: PLC0415 - loaded already
-
-    try:
-        load()
-    except (ssl.SSLError, ValueError) as error:
-        cause = "it holds no certificate or key that can be used (PEM, without a passphrase)"
-        raise PermanentError(f"read {path}", cause, "check the file") from error
-
-
 def tls_failure(error: BaseException, task: str) -> InitkitError:
     """What a failed handshake, or a TLS connection that breaks off, means."""
     import ssl  # noqa: PLC0415 - loaded already
 
     if isinstance(error, ssl.SSLCertVerificationError):
         return SuspectError(task, f"certificate check failed: {error.verify_message.rstrip('.')}", CERTIFICATE_ADVICE)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or is_break(error):
+        return TemporaryError(task, CLOSES, _NO_TLS)
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or str(error)).lower().replace("_", " ")
-        if "alert" in reason and ("certificate" in reason or "unknown ca" in reason or "handshake failure" in reason):
-            return SuspectError(task, f"TLS: the server refuses: {reason}", "check --cert and --key")
-        return TemporaryError(task, f"TLS: {reason}", "check that the server speaks TLS on this port")
+        return _refusal((error.reason or str(error)).lower().replace("_", " "), task)
     if isinstance(error, TimeoutError):
-        return TemporaryError(task, "no answer to the TLS handshake", "check that the server speaks TLS on this port")
+        return TemporaryError(task, "no answer to the TLS handshake", _NO_TLS)
     if isinstance(error, OSError):
-        words = (error.strerror or str(error)).lower()
-        return TemporaryError(task, f"TLS: {words}", "check that the server speaks TLS on this port")
+        return TemporaryError(task, f"TLS: {(error.strerror or str(error)).lower()}", _NO_TLS)
     return PermanentError(task, "its name can be no server's name in TLS", "mend --server-name")
+
+
+def _refusal(reason: str, task: str) -> InitkitError:
+    """What OpenSSL's reason means; the names of alerts are those of RFC 8446, section 6.2."""
+    if "alert" in reason and ("certificate" in reason or "unknown ca" in reason):
+        return SuspectError(task, f"TLS: the server refuses: {reason}", "check --cert and --key")
+    if "handshake failure" in reason:  # some servers say it of a client certificate that they miss
+        return SuspectError(task, f"TLS: the server refuses: {reason}", f"{_NO_COMMON}, and --cert if it wants one")
+    if "protocol version" in reason or "unsupported protocol" in reason:
+        return TemporaryError(task, f"TLS: {reason}", _NO_COMMON)
+    return TemporaryError(task, f"TLS: {reason}", _NO_TLS)

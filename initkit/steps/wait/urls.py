@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from initkit.core.errors import PermanentError, SuspectError, UsageError
+from initkit.core.errors import UsageError
 from initkit.core.options import Declared, Opt, declared
+from initkit.core.readable import unreadable, unusable
 from initkit.core.record import Record
-from initkit.core.redact import redact
 from initkit.core.secrets import learn_url, read_text
+from initkit.core.urls import check_text, check_userinfo, shown_wrong
 from initkit.core.values import HostPort
+from initkit.steps.wait.tls import TlsOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 
 class ServerUrl(Record):
@@ -60,7 +62,9 @@ def parse_server_url(text: str, ports: Mapping[str, int]) -> ServerUrl:
     text = text.strip()
     learn_url(text)
     forms = " or ".join(f"{scheme}://HOST" for scheme in ports)
-    shown = redact(text)
+    shown = shown_wrong(text)
+    check_text(text, forms)
+    check_userinfo(text, forms)
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -109,8 +113,8 @@ class UrlSource(Declared):
 
         Raises:
             UsageError: the variable is not set, or holds no such URL.
-            SuspectError: the file is missing; it may be mounted late.
-            PermanentError: the file cannot be read, or holds no such URL.
+            SuspectError: the file is missing, may not be read, or holds no such URL: it may be written late.
+            TemporaryError: the system cannot read it just now.
         """
         if url is not None:
             return url
@@ -120,6 +124,8 @@ class UrlSource(Declared):
 
 
 T = TypeVar("T")
+# where the @ may not be there yet, what stands where a port should is the beginning of a password
+_HALF = r"[^:/]*://[^/?#@]*:(?!\d{1,5}(?:[/?#]|$))[^@]*"
 
 
 def _from_variable(name: str, environ: Mapping[str, str], parse: Callable[[str], T]) -> T:
@@ -135,34 +141,64 @@ def _from_variable(name: str, environ: Mapping[str, str], parse: Callable[[str],
 def _from_file(path: str, parse: Callable[[str], T]) -> T:
     task = "find the target"
     try:
-        return parse(read_text(path).strip())
-    except (FileNotFoundError, NotADirectoryError) as error:
-        advice = "mount it, or mend --url-file; it may still be on its way"
-        raise SuspectError(task, f"cannot read {path}: {error.strerror}", advice) from error
-    except OSError as error:
-        advice = f"make it readable for UID {os.getuid()}, or mend --url-file"
-        raise PermanentError(task, f"cannot read {path}: {error.strerror}", advice) from error
+        text = read_text(path).strip()
     except UnicodeDecodeError as error:
-        raise PermanentError(task, f"{path} is not UTF-8", "write the URL into it as plain text") from error
+        raise unusable(task, f"{path} is not UTF-8", "write the URL into it as plain text") from error
+    except OSError as error:
+        raise unreadable(error, f"read {path}", "mend --url-file") from error
+    if not text:
+        raise unusable(task, f"{path} is empty")
+    try:
+        return parse(text)
     except ValueError as error:
-        raise PermanentError(task, f"{path}: {error}", "mend the file") from error
+        cause = "it holds no whole URL" if re.fullmatch(_HALF, text) else str(error)
+        raise unusable(task, f"{path}: {cause}") from error
 
 
-class Prepared(Protocol):
-    """A target that can see before any attempt that something it was not told is missing."""
+class UrlTarget(TlsOptions, UrlSource, Generic[T]):
+    """A server by a URL with a secret, perhaps in TLS; a scheme's dataclass has it as a base, and adds its `url`."""
+
+    if TYPE_CHECKING:  # the field is each scheme's own: it has a type and a help
+        schemes: ClassVar[tuple[str, ...]]
+        url: T | None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            ValueError: no URL or several, a key without a certificate, or options that do not go with the URL.
+        """
+        self.check_source(self.url)
+        self.check_tls()
+        if self.url is not None:
+            self._check(self.url)
+
+    @property
+    def name(self) -> str:
+        """The URL without user, password and query, or where it comes from."""
+        return self.shown_source(self.url, self.schemes[0])
 
     def prepare(self, environ: Mapping[str, str]) -> None:
-        """Look at the environment only; raises `UsageError`."""
-        ...
+        """See that the environment has the URL; a file may still be on its way.
 
+        Raises:
+            UsageError: it has not.
+        """
+        if self.url_file is None:
+            self.address(environ)
 
-def prepare_all(targets: Sequence[object], environ: Mapping[str, str]) -> None:
-    """Have every target that can do so look at the environment.
+    def address(self, environ: Mapping[str, str]) -> T:
+        """The URL, read; errors are those of `sourced`."""
+        return self.sourced(self.url, environ, self._accepted)
 
-    Raises:
-        UsageError: what the first one that lacks something says.
-    """
-    for target in targets:
-        prepare = getattr(target, "prepare", None)
-        if prepare is not None:
-            prepare(environ)
+    def _accepted(self, text: str) -> T:
+        url = self._parse(text)
+        self._check(url)
+        return url
+
+    def _parse(self, text: str) -> T:
+        """The URL that a text holds, or ValueError."""
+        raise NotImplementedError
+
+    def _check(self, url: T) -> None:
+        """Raise ValueError for a URL that does not go with the options."""

@@ -40,6 +40,8 @@ _CONNECTING, _PROBING = 0.0002, 0.004
 _AT_MOST_EARLY = 0.02  # seconds that an attempt may come early, to be made together with others
 _LAST_WORDS, _LAST_SHARE = 0.1, 0.05  # seconds, or share, of an attempt's time that its probe does not get
 _LANDING = 1.0  # seconds for probes under way to clean up once the wait is over
+_LISTED = 100  # targets among an outcome's facts: container runtimes split lines at 16 KiB
+_NAMED = 20  # targets in a failure's text
 _ALWAYS_ROOM = 4  # attempts, however few descriptors there are
 
 
@@ -91,7 +93,10 @@ class Watch:
         """
         self._go_on_until(self._is_enough)
         ready = self._names_of(self._ready)
-        return Outcome.ok(counted(len(ready), self._step.wanted), {"ready": ready})
+        facts: dict[str, object] = {"ready": ready[:_LISTED]}
+        if len(ready) > _LISTED:
+            facts["ready_count"] = len(ready)
+        return Outcome.ok(counted(len(ready), self._step.wanted), facts)
 
     def look(self) -> tuple[list[str], dict[str, str]]:
         """Go on until each target is ready or lost; the names of those that are ready, and of the others the reason."""
@@ -112,10 +117,13 @@ class Watch:
     def _failure(self) -> InitkitError:
         errors = [watched.error for watched in sorted(self._lost, key=lambda w: w.place) if watched.error]
         final = next((error for error in errors if not isinstance(error, TimedOutError)), errors[0])
-        if len(self._all) == 1 or not (isinstance(final, TimedOutError) or self._step.any):
-            return final
         missing = [watched for watched in self._all if not watched.is_ready]
-        why = "; ".join(f"{watched.target.name}: {watched.plain()}" for watched in missing)
+        if len(self._all) == 1:
+            return final
+        if not (isinstance(final, TimedOutError) or self._step.any):
+            others = [watched for watched in missing if watched.error is not final]
+            return _with_others(final, _named(others)) if others else final
+        why = _named(missing)
         spent = show_duration(round(self._clock.now() - self._began, 1))
         advice = ", ".join(dict.fromkeys(w.error.advice for w in missing if w.error and w.error.advice))
         task = f"wait for {len(missing)} of {len(self._all)} targets"
@@ -328,6 +336,18 @@ class Watch:
         if not watched.serial and watched.wakes_at == math.inf:
             watched.wakes_at = self._clock.now()
         self._plan(watched)
+
+
+def _named(some: Sequence[Watched]) -> str:
+    """Who is missing and why; of many the first ones, as a line of a log has its limits."""
+    shown = [f"{watched.target.name}: {watched.plain()}" for watched in some[:_NAMED]]
+    return "; ".join([*shown, *([f"and {len(some) - _NAMED} more"] if len(some) > _NAMED else [])])
+
+
+def _with_others(final: InitkitError, others: str) -> InitkitError:
+    failed = type(final)(final.task, f"{final.cause} (also missing: {others})", final.advice, done=final.done)
+    failed.__cause__ = final
+    return failed
 
 
 def _no_thread(name: str) -> TemporaryError:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DEFAULTS = RetryPolicy(timeout=300.0, interval=0.05, max_interval=0.25, steady=10.0, attempt_timeout=3.0)
 TOGETHER = 4  # attempts at one target that are under way at a time
 _EARLY, _LONG = 0.1, 0.2  # share of a pause, which is left to chance anyway; of a long one no more than of this
+_USED_UP = 0.8  # share of its time after which an attempt's failure is for want of more
 _TELLING = 0.5  # seconds for which a reason that has not changed is not told again
 _SILENCE = "check that it is running, and that network policies let us through"
 
@@ -88,6 +89,7 @@ class Watched:
         self.planned = math.inf
         self._began = timer.now()
         self._attempt_began = timer.now()
+        self._is_cut = False
         self._ends_at = math.inf
         self._has_reached = False
         self._judged = 0  # serial of the last attempt that was judged
@@ -121,6 +123,7 @@ class Watched:
         self.serial = self.latest = serial
         self._has_reached, self.slack = False, 0.0
         self._attempt_began, self._ends_at = now, now + limit
+        self._is_cut = limit < self.attempts.policy.attempt_timeout
         # one that is silent so far is joined by another, unless that would be one too many
         most = self.attempts.policy.attempts
         overlaps = not most or self.attempts.number < most
@@ -155,7 +158,7 @@ class Watched:
             self._succeeded(serial, wanted, pause)
         elif error is not None and serial > self._judged:
             self._silent_since = math.inf
-            self._failed(serial, error, pause)
+            self._failed(serial, self._whole(error), pause)
 
     def silent(self, cause: str, pause: float = 0.0) -> None:
         """The newest attempt has not been answered so far, or not in time.
@@ -167,7 +170,7 @@ class Watched:
         error = TemporaryError(f"reach {self.target.name}", cause, _SILENCE)
         self._silent_since = min(self._silent_since, self._attempt_began)
         if now >= self._ends_at or now - self._silent_since >= self.attempts.policy.attempt_timeout:
-            self._failed(self.serial, error, pause)
+            self._failed(self.serial, self._whole(error), pause)
             return
         if self.error is None:
             self._missing(error)
@@ -193,6 +196,13 @@ class Watched:
             return f"is gone ({error.cause})", None
         still = TemporaryError(f"see {self.target.name} gone", f"it still {detail}", "check who is to end it")
         return None, error or still
+
+    def _whole(self, error: InitkitError) -> InitkitError:
+        """What was heard before, where this attempt had less than its time and has used it up: it proves nothing."""
+        now = self._timer.now()
+        used_up = now - self._attempt_began >= (self._ends_at - self._attempt_began) * _USED_UP
+        before = self.error
+        return before if self._is_cut and used_up and isinstance(before, TemporaryError) else error
 
     def _succeeded(self, serial: int, detail: str, pause: float) -> None:
         now = self._timer.now()

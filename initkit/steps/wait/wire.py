@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from initkit.core.breaks import CLOSES, is_break
 from initkit.core.errors import InitkitError, TemporaryError
-from initkit.steps.wait.dial import connect
+from initkit.core.printable import printable
+from initkit.steps.wait.dial import connect, connect_path
 
 if TYPE_CHECKING:
     import socket
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 LIMIT = 64 * 1024  # bytes that a server may say in one exchange
 _CHUNK = 4096
-_LONGEST = 200  # characters of a server's words that go into a message
 _TLS_ALERT = b"\x15\x03"  # RFC 8446, section 5.1: what a TLS server answers to anything else
 
 
@@ -49,16 +50,25 @@ class Wire:
         self._heard_since_send = False
 
     @classmethod
-    def to(cls, endpoint: HostPort, context: Context, *, task: str, advice: str) -> Self:
+    def to(cls, endpoint: HostPort, context: Context, *, task: str, advice: str, path: str | None = None) -> Self:
         """Connect; the exchange ends with the context's `attempt_timeout`, counted from now.
 
+        Args:
+            endpoint: where to.
+            context: the probe's.
+            task: as above.
+            advice: as above.
+            path: of a unix socket to connect to instead.
+
         Raises:
-            AbsentError: every address refuses.
+            AbsentError: every address refuses, or there is no such socket.
             TemporaryError: the name is unknown, or no address of it accepts or answers in time.
+            SuspectError: the socket may not be used by us.
             PermanentError: it can be no name.
         """
         ends = context.clock.now() + max(0.001, context.attempt_timeout)
-        return cls(connect(context, endpoint), context.clock, ends, task, advice)
+        connection = connect(context, endpoint) if path is None else connect_path(context, path)
+        return cls(connection, context.clock, ends, task, advice)
 
     def __enter__(self) -> Self:
         return self
@@ -74,17 +84,15 @@ class Wire:
         """Speak TLS from now on.
 
         Raises:
-            SuspectError: the certificate is not trusted, or the server wants another one of us.
+            SuspectError: the certificate is not trusted, the server wants another one of us, or a file cannot be used.
             TemporaryError: the other side does not speak TLS, breaks off, is silent, or has said something already.
-            PermanentError: a file of certificates cannot be used.
         """
         if self._unread:  # whoever can write into the connection could have put it there
             raise self.nonsense("it goes on without TLS")
         try:
-            self._connection.settimeout(self._left())
+            self._connection = tls.wrap(self._connection, host, self.task, left=self._left)
         except TimeoutError as error:
             raise self._silent() from error
-        self._connection = tls.wrap(self._connection, host, self.task)
         self._is_tls = True
 
     def send(self, data: bytes) -> None:
@@ -136,7 +144,7 @@ class Wire:
         except OSError as error:
             raise self._broken(error) from error
         if not data:
-            raise self.nonsense("it closes the connection")
+            raise self.nonsense(CLOSES)
         self._first += data[: len(_TLS_ALERT) - len(self._first)]
         self._heard += len(data)
         self._heard_since_send = True
@@ -153,15 +161,13 @@ class Wire:
         return self.nonsense("its answer stops in the middle" if self._heard_since_send else "no answer")
 
     def _broken(self, error: OSError) -> InitkitError:
-        from initkit.steps.wait.tls import tls_failure  # noqa: PLC0415 - it is there where TLS is spoken
+        if self._is_tls and not is_break(error):
+            from initkit.steps.wait.tls import tls_failure  # noqa: PLC0415 - it is there where TLS is spoken
 
-        if self._is_tls and not isinstance(error, ConnectionError):
             return tls_failure(error, self.task)  # a server may refuse our certificate only after the handshake
-        return self.nonsense("it closes the connection")
+        return self.nonsense(CLOSES)
 
 
 def said(words: bytes | str) -> str:
     """A server's words, fit for a message: one line, printable, not endless."""
-    text = words.decode(errors="replace") if isinstance(words, bytes) else words
-    plain = "".join(sign if sign.isprintable() else " " for sign in text).strip()
-    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
+    return printable(words)

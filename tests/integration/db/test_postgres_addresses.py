@@ -112,7 +112,7 @@ def test_connect_timeout_of_the_address_is_an_upper_limit(peer: Peer, english: C
     began = time.monotonic()
     url = hosts(english, peer(silent), english.port, connect_timeout="1")
     assert port_of(connect(url, attempt_timeout=20.0)) == english.port
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 # names
@@ -128,7 +128,7 @@ def test_a_name_that_is_not_known_is_temporary() -> None:
 def test_names_are_resolved_by_whom_we_are_told_and_all_addresses_tried(english: Cluster) -> None:
     asked, reached = [], []
 
-    def resolve(host: str) -> list[str]:
+    def resolve(host: str, _seconds: float) -> list[str]:
         asked.append(host)
         return ["127.0.0.3", "127.0.0.1"]
 
@@ -136,6 +136,71 @@ def test_names_are_resolved_by_whom_we_are_told_and_all_addresses_tried(english:
     with connect(english.url("app:hunter2", host="db.example"), dial=dial) as connection:
         assert (connection.info.host, connection.info.hostaddr) == ("db.example", "127.0.0.1")
     assert (asked, reached) == (["db.example"], [True])
+
+
+def several(port: int, *names: str, **options: str) -> str:
+    query = "&".join(f"{name}={value}" for name, value in options.items())
+    return f"postgres://app:hunter2@{','.join(f'{name}:{port}' for name in names)}/shop?{query}"
+
+
+def test_a_name_is_asked_for_when_its_turn_has_come(english: Cluster) -> None:
+    asked = []
+
+    def resolve(host: str, _seconds: float) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.3" if host == "first" else "127.0.0.1"]
+
+    dial = Dial(resolve)
+    connect(several(english.port, "127.0.0.1", "first", "second"), dial=dial).close()
+    assert not asked
+    with connect(several(english.port, "first", "second", "third"), dial=dial) as connection:
+        assert connection.info.host == "second"
+    assert asked == ["first", "second"]
+
+
+def test_a_look_up_has_no_more_than_its_host_s_share_of_the_time(english: Cluster) -> None:
+    shares = []
+
+    def resolve(host: str, seconds: float) -> list[str]:
+        shares.append(seconds)
+        if host == "good":
+            return ["127.0.0.1"]
+        time.sleep(seconds)
+        raise TemporaryError("resolve it", f"cannot resolve {host}: no answer")
+
+    with connect(several(english.port, "a", "b", "good"), dial=Dial(resolve), attempt_timeout=6.0) as connection:
+        assert connection.info.host == "good"
+    assert shares == pytest.approx([2.0] * 3, abs=0.5)
+
+
+def test_names_without_an_answer_take_no_more_than_the_attempt() -> None:
+    shares = []
+
+    def resolve(host: str, seconds: float) -> list[str]:
+        shares.append(seconds)
+        time.sleep(seconds)
+        raise TemporaryError("resolve it", f"cannot resolve {host}: no answer")
+
+    error = refused(several(1, "a", "b", "c"), dial=Dial(resolve), attempt_timeout=0.6)
+    assert type(error) is TemporaryError
+    assert sum(shares) <= 0.6
+    assert error.cause.startswith("a:1: cannot resolve a: no answer, b:1: cannot resolve b: no answer, c:1: ")
+
+
+def test_a_name_without_an_address_is_temporary() -> None:
+    error = refused("postgres://app@db.example/shop", dial=Dial(lambda *_: []))
+    assert (type(error), error.cause) == (TemporaryError, "db.example has no address")
+
+
+@pytest.mark.parametrize("options", [{"target_session_attrs": "prefer-standby"}, {"load_balance_hosts": "random"}])
+def test_hosts_that_are_tried_in_another_order_are_all_asked_for(english: Cluster, options: dict[str, str]) -> None:
+    def resolve(host: str, _seconds: float) -> list[str]:
+        if host == "bad":
+            raise TemporaryError("resolve it", "cannot resolve bad: not known")
+        return ["127.0.0.3", "127.0.0.1"]
+
+    with connect(several(english.port, "bad", "good", **options), dial=Dial(resolve)) as connection:
+        assert (connection.info.host, connection.info.hostaddr) == ("good", "127.0.0.1")
 
 
 def test_nobody_is_reached_on_a_closed_port() -> None:
@@ -156,7 +221,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     error = refused("postgres://app@db.example/x", attempt_timeout=0.3)
     over.set()
     assert error.cause == "cannot resolve db.example: no answer"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15, "it hangs for 20 s"
 
 
 def test_a_name_that_can_be_none_is_permanent() -> None:
@@ -200,12 +265,14 @@ def test_variables_and_a_password_file_fill_in_what_is_left_out(
         ("postgres://db/x?load_balance_hosts=nonsense", "load_balance_hosts"),
         ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
         ("postgres://u:hunter2/x@db/shop", "write / as %2F"),
+        ("postgres://u\udcff:hunter2@db/shop", "write the byte as %HH"),
+        ("host=db dbname=\udcff", "write the byte as %HH"),
     ],
 )
 def test_an_address_that_libpq_cannot_read_is_permanent(address: str, cause: str) -> None:
     error = refused(address)
     assert isinstance(error, PermanentError)
-    assert str(error).startswith("cannot read the database's address: --url: ")
+    assert str(error).startswith("cannot read the database's address: --url")
     assert cause in str(error)
 
 

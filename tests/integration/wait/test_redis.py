@@ -238,7 +238,7 @@ def test_tls_to_a_server_without_it_is_temporary(redis_plain: RedisServer) -> No
     [
         (silent, "no answer"),
         (closes, "it closes the connection"),
-        (resets, None),
+        (resets, "it closes the connection"),
         (garbage, "its answer stops in the middle"),
         (http, "it does not speak Redis's protocol"),
         (echoes, "it answers PING by something else than PONG"),
@@ -258,7 +258,7 @@ def test_a_server_that_is_none_is_temporary_and_bounded(
 ) -> None:
     began = time.monotonic()
     refused = failed(f"redis://127.0.0.1:{peer(behaviour)}", seconds=1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert type(refused) is TemporaryError
     assert cause is None or refused.cause == cause
 

@@ -65,14 +65,13 @@ def test_a_peer_that_does_not_keep_to_the_protocol(
         "its answer stops in the middle",
         "its answer does not end",
         "it closes the connection",
-        "connection reset by peer",  # by one that is quicker than we are
         "it does not speak AMQP 0-9-1",
         "it does not speak memcached's protocol",
         "it does not speak MQTT",
         "it does not speak NATS",
     }
     assert error.advice.endswith("listens on this port") or error.task.startswith("connect to ")
-    assert took < LIMIT + 3
+    assert took < LIMIT + 15
 
 
 @pytest.mark.parametrize("scheme", ["amqps", "mqtts"])
@@ -81,8 +80,8 @@ def test_a_peer_that_does_not_speak_tls(peer: Callable[[Behaviour], int], scheme
     port = peer(BEHAVIOURS[behaviour](*BEGINNINGS[scheme[:-1]]))
     error, took = looked(f"{scheme}://127.0.0.1:{port}")
     assert type(error) is TemporaryError
-    assert "TLS" in error.cause or error.cause == "connection reset by peer"
-    assert took < LIMIT + 3
+    assert "TLS" in error.cause or error.cause == "it closes the connection"
+    assert took < LIMIT + 15
 
 
 @pytest.mark.parametrize("scheme", BEGINNINGS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
-from initkit.db.pg.refusals import NotThereError, refusal, together
+from initkit.db.pg.refusals import NotThereError, classify, refusal, together
 from initkit.db.pg.states import Said, read
 
 AT = 'connection to server at "db" (10.0.0.7), port 5432 failed: '
@@ -40,6 +41,10 @@ AT = 'connection to server at "db" (10.0.0.7), port 5432 failed: '
         ('connection to server on socket "/x/.s.PGSQL.5432" failed: No such file\n', Said("No such file")),
         ("something of libpq's own\n", Said("something of libpq's own")),
         ("", Said("no reason was given")),
+        (AT + "FATAL:  28P01: a\x1b[31m \x07\x9b\u202e\rb\nLOCATION:  f, x.c:1\n", Said("a [31m     b", "28P01", "f")),
+        (AT + "FATAL:  a\x1b[31m\x85b\n", Said("a [31m b")),
+        (AT + f"FATAL:  28P01: {'x' * 900}\nLOCATION:  f, x.c:1\n", Said("x" * 200 + "…", "28P01", "f")),
+        (AT + f"FATAL:  {'x' * 900}\n", Said("x" * 200 + "…")),
     ],
 )  # fmt: skip
 def test_messages_are_read(message: str, said: Said) -> None:
@@ -75,6 +80,36 @@ def test_meanings(said: Said, kind: type[InitkitError], advice: str) -> None:
     assert error.done == "half"
 
 
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("received invalid response to SSL negotiation: \x15", "it does not speak PostgreSQL"),
+        ("received invalid response to GSSAPI negotiation: x", "it does not speak PostgreSQL"),
+        ("expected authentication request from server, but received H", "it does not speak PostgreSQL"),
+        ("server closed the connection unexpectedly", "it closes the connection"),
+        ("Connection reset by peer", "it closes the connection"),
+        ("could not receive data from server: Connection reset by peer", "it closes the connection"),
+        ("could not send startup packet: Broken pipe", "it closes the connection"),
+        ("SSL SYSCALL error: EOF detected", "it closes the connection"),
+        ("SSL error: unexpected eof while reading", "it closes the connection"),
+    ],
+)
+def test_words_that_differ_by_chance_are_told_as_one_cause(words: str, cause: str) -> None:
+    error = refusal(read(f"{AT}{words}\n".encode()), "connect")
+    assert (type(error), error.cause) == (TemporaryError, cause)
+    assert "PostgreSQL server" in error.advice
+
+
+def test_a_server_s_own_words_are_never_replaced() -> None:
+    said = Said("server closed the connection unexpectedly", "08P01")
+    assert refusal(said, "connect").cause == said.cause
+
+
+def test_words_about_a_statement_are_made_printable() -> None:
+    error = classify(psycopg.InterfaceError(f"a\x1b[31m\x07 b{'x' * 2000}\nc"), "do it")
+    assert error.cause == f"a [31m  b{'x' * 991}…"
+
+
 REFUSED = NotThereError("t", "connection refused", "check that it is running")
 SILENT = TemporaryError("t", "no answer", "look")
 WRONG = SuspectError("t", "wrong password", "mend it")
@@ -99,3 +134,9 @@ def test_one_error_for_many(failures: list[tuple[str, InitkitError]], kind: type
 
 def test_where_only_some_hosts_failed_they_are_named() -> None:
     assert together([("b", SILENT)], "connect", hosts=2).cause == "b: no answer"
+
+
+def test_what_is_there_on_one_host_is_not_gone() -> None:
+    error = together([("b", REFUSED)], "connect", hosts=2)
+    assert (type(error), error.cause) == (TemporaryError, "b: connection refused")
+    assert type(together([("b", WRONG)], "connect", hosts=2)) is SuspectError

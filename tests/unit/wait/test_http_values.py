@@ -220,7 +220,7 @@ def test_a_url_in_a_variable_is_looked_for_before_any_attempt() -> None:
     target.prepare({"CONFIG_URL": "https://c"})
     for environ, message in (
         ({}, "the environment variable CONFIG_URL is not set; set CONFIG_URL"),
-        ({"CONFIG_URL": "ftp://u:hunter2@c"}, "expected an http:// or https:// URL, got 'ftp://u:***@c'"),
+        ({"CONFIG_URL": "ftp://u:hunter2@c"}, "expected an http:// or https:// URL, got 'ftp://***@c'"),
         ({"CONFIG_URL": "http://c"}, "expected https:// with options of TLS, got http://"),
     ):
         with pytest.raises(UsageError) as caught:

@@ -155,7 +155,7 @@ def test_a_url_from_the_environment_is_read_before_any_attempt() -> None:
 def test_a_file_that_is_not_there_yet_is_suspect(tmp_path: Path) -> None:
     target = mysql(url_file=str(tmp_path / "url"))
     target.prepare({})
-    with pytest.raises(SuspectError, match="No such file"):
+    with pytest.raises(SuspectError, match="no such file"):
         target.probe(make_context())
 
 
@@ -190,6 +190,12 @@ def test_an_error_is_known_by_its_number_in_any_language(number: int, kind: type
     error = classify((number, "Zugriff verweigert.\nfür 'app'"), "log in to db")
     assert type(error) is kind
     assert error.cause == f"Zugriff verweigert. für 'app' (error {number})"
+
+
+@pytest.mark.parametrize("args", [(2006, "MySQL server has gone away"), (2013, "Lost connection (Errno 104)")])
+def test_a_lost_connection_is_told_as_everywhere(args: tuple[object, ...]) -> None:
+    error = classify(args, "query mysql://db")
+    assert (type(error), error.cause) == (TemporaryError, "it closes the connection")
 
 
 def test_a_number_may_mean_something_else_where_it_is_asked_for() -> None:

@@ -87,7 +87,7 @@ def test_a_word_has_a_scheme_and_a_name_without_secrets(text: str, name: str) ->
         ("http://", "expected an http:// or https:// URL, got 'http://'"),
         ("http:config", "expected an http:// or https:// URL, got 'http:config'"),
         ("http://config:0", "expected an http:// or https:// URL, got 'http://config:0'"),
-        ("http://config:x", "expected an http:// or https:// URL with a valid host, got 'http://config:x'"),
+        ("http://config:x", "expected an http:// or https:// URL with a valid host, got 'http://config:***'"),
         ("http://[::1", "expected an http:// or https:// URL with a valid host, got 'http://[::1'"),
     ],
 )

@@ -142,7 +142,10 @@ def test_with_any_the_first_is_enough(watch: Wide, clock: VirtualClock) -> None:
 def test_a_permanent_error_ends_it_at_once(watch: Wide, clock: VirtualClock, error: InitkitError) -> None:
     with pytest.raises(type(error)) as caught:
         watch(Fake("a", refused(), error), Fake("b", ready=False))
-    assert caught.value is error
+    assert (caught.value.task, caught.value.cause) == (
+        error.task,
+        f"{error.cause} (also missing: b: connection refused)",
+    )
     assert clock.now() == 1001
 
 

@@ -7,13 +7,10 @@ from urllib.parse import urlsplit
 
 from initkit.core.options import Arg, Parser, declared
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import ServerUrl, UrlSource, parse_server_url
+from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
 from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from initkit.core.step import Context
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
@@ -42,7 +39,7 @@ AmqpUrl = Annotated[ServerUrl, Parser("URL", parse_url, schema={"type": "string"
 
 
 @declared
-class Amqp(TlsOptions, UrlSource):
+class Amqp(UrlTarget[ServerUrl]):
     """A broker of AMQP 0-9-1, such as RabbitMQ, that lets us in and opens the vhost."""
 
     schemes: ClassVar[tuple[str, ...]] = ("amqp", "amqps")
@@ -52,38 +49,16 @@ class Amqp(TlsOptions, UrlSource):
         AmqpUrl | None, Arg("The broker, as amqp[s]://HOST[:PORT][/VHOST], with a user and password in it.", "URL")
     ] = None
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            ValueError: no URL or several, a key without a certificate, or options of TLS where none is spoken.
-        """
-        self.check_source(self.url)
-        self.check_tls()
-        if self.url is not None:
-            self.check_scheme(self.url.scheme, "amqps")
-
-    @property
-    def name(self) -> str:
-        """``amqp://host:port/vhost``, or where it comes from."""
-        return self.shown_source(self.url, "amqp")
-
-    def prepare(self, environ: Mapping[str, str]) -> None:
-        """Look whether the environment has the URL; raises `UsageError`."""
-        if self.url_env is not None:
-            self._url(environ)
-
     def probe(self, context: Context) -> str:
         """Log in, open the vhost, and log out.
 
         Raises:
             AbsentError: the port refuses.
             TemporaryError: no connection, no answer in time, none of a broker's, or it has no room just now.
-            SuspectError: it refuses the login or the vhost, or its certificate cannot be trusted.
-            PermanentError: a file with the URL or a certificate cannot be used.
+            SuspectError: it refuses the login or the vhost, its certificate is not trusted, or a file cannot be used.
             UsageError: the environment has no URL.
         """
-        url = self._url(context.environ)
+        url = self.address(context.environ)
         advice = "check that a broker of AMQP 0-9-1 listens on this port"
         with Wire.to(url.endpoint, context, task=f"log in to {url}", advice=advice) as wire:
             from initkit.steps.wait.amqp_session import Session  # noqa: PLC0415 - the driver, once a broker is met
@@ -97,13 +72,11 @@ class Amqp(TlsOptions, UrlSource):
             session.log_out(context.clock.now())
         return "lets us in"
 
-    def _url(self, environ: Mapping[str, str]) -> ServerUrl:
-        return self.sourced(self.url, environ, self._parse)
-
     def _parse(self, text: str) -> ServerUrl:
-        url = parse_url(text)
+        return parse_url(text)
+
+    def _check(self, url: ServerUrl) -> None:
         self.check_scheme(url.scheme, "amqps")
-        return url
 
 
 TARGET = Amqp

@@ -11,8 +11,7 @@ from initkit.core.redact import redact
 from initkit.core.values import Count
 from initkit.steps.wait.patterns import Regex
 from initkit.steps.wait.target import AbsentError, Pace
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import UrlSource
+from initkit.steps.wait.urls import UrlTarget
 from initkit.steps.wait.web.assertions import HeaderMatch, JsonMatch, piece
 from initkit.steps.wait.web.values import HeaderField, HttpUrl, Method, SocketPath, Statuses, parse_statuses, parse_url
 
@@ -31,7 +30,7 @@ _OWN_LOG = "look into that server's own log"
 
 
 @declared
-class Http(UrlSource, TlsOptions, Declared):
+class Http(UrlTarget[str], Declared):
     """An HTTP server whose answer has the right status and all that is asserted of it.
 
     Secrets in headers need not stand in arguments: ${NAME} and ${file:PATH} in a plan, or INITKIT_WAIT_HTTP_HEADER.
@@ -69,10 +68,7 @@ class Http(UrlSource, TlsOptions, Declared):
         Raises:
             ValueError: two bodies, a socket and a proxy, assertions on what HEAD never has, TLS for plain http.
         """
-        self.check_source(self.url)
-        self.check_tls()
-        if self.url is not None:
-            self._check_url(self.url)
+        super().__post_init__()
         if self.body is not None and self.body_file is not None:
             raise ValueError("expected --body or --body-file, got both")
         if self.unix_socket is not None and self.proxy_from_environment:
@@ -82,19 +78,17 @@ class Http(UrlSource, TlsOptions, Declared):
         if not self.body_limit:
             raise ValueError("expected a --body-limit from 1 up, got 0")
 
-    def _check_url(self, url: str) -> None:
+    def _check(self, url: str) -> None:
         if not self.redirects:
             self.check_scheme(urlsplit(url).scheme, "https")
 
-    def _parsed(self, text: str) -> str:
-        url = parse_url(text)
-        self._check_url(url)
-        return url
+    def _parse(self, text: str) -> str:
+        return parse_url(text)
 
     @property
     def name(self) -> str:
         """The URL without secrets, or where it will come from."""
-        return redact(self.shown_source(self.url, "http"))
+        return redact(super().name)
 
     def prepare(self, environ: Mapping[str, str]) -> None:
         """See that the environment has what it is to give.
@@ -105,7 +99,7 @@ class Http(UrlSource, TlsOptions, Declared):
         from initkit.steps.wait.web.proxies import netrc_path, proxy_for  # noqa: PLC0415 - only where it is asked for
         from initkit.steps.wait.web.values import endpoint_of  # noqa: PLC0415
 
-        url = None if self.url_file is not None else self.sourced(self.url, environ, self._parsed)
+        url = None if self.url_file is not None else self.address(environ)
         if self.netrc and netrc_path(environ) is None:
             raise UsageError("find the .netrc", "neither NETRC nor HOME is set", "set NETRC")
         endpoint = endpoint_of(url) if url is not None and self.proxy_from_environment else None
@@ -121,13 +115,13 @@ class Http(UrlSource, TlsOptions, Declared):
         Raises:
             AbsentError: nobody listens there, or the answer is another one.
             TemporaryError: no connection, or no proper answer in time.
-            SuspectError: 401, 403, a certificate that cannot be trusted, or a missing file.
-            PermanentError: no server can be asked for that URL, or a file is not what it should be.
+            SuspectError: 401, 403, a certificate that cannot be trusted, or a file that cannot be used.
+            PermanentError: no server can be asked for that URL, or --body-file is too large.
         """
         ends = context.clock.now() + max(0.001, context.attempt_timeout)
         from initkit.steps.wait.web.visit import Visitor  # noqa: PLC0415 - the client is loaded when a server is met
 
-        url = self.sourced(self.url, context.environ, self._parsed)
+        url = self.address(context.environ)
         with Visitor(self, context, ends).visit(url) as answer:
             if answer.status not in self.status:
                 raise self._wrong_status(answer)

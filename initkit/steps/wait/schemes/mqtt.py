@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.options import Arg, Parser, declared
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import ServerUrl, UrlSource, parse_server_url
+from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
 from initkit.steps.wait.wire import LIMIT, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from initkit.core.step import Context
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -67,7 +64,7 @@ MqttUrl = Annotated[ServerUrl, Parser("URL", parse_url, schema={"type": "string"
 
 
 @declared
-class Mqtt(TlsOptions, UrlSource):
+class Mqtt(UrlTarget[ServerUrl]):
     """An MQTT broker that lets us in."""
 
     schemes: ClassVar[tuple[str, ...]] = ("mqtt", "mqtts")
@@ -77,38 +74,16 @@ class Mqtt(TlsOptions, UrlSource):
         MqttUrl | None, Arg("The broker, as mqtt[s]://HOST[:PORT], with a user and password in it.", "URL")
     ] = None
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            ValueError: no URL or several, a key without a certificate, or options of TLS where none is spoken.
-        """
-        self.check_source(self.url)
-        self.check_tls()
-        if self.url is not None:
-            self.check_scheme(self.url.scheme, "mqtts")
-
-    @property
-    def name(self) -> str:
-        """``mqtt://host:port``, or where it comes from."""
-        return self.shown_source(self.url, "mqtt")
-
-    def prepare(self, environ: Mapping[str, str]) -> None:
-        """Look whether the environment has the URL; raises `UsageError`."""
-        if self.url_env is not None:
-            self._url(environ)
-
     def probe(self, context: Context) -> str:
         """Log in, and out again.
 
         Raises:
             AbsentError: the port refuses.
             TemporaryError: no connection, no answer in time, none of a broker's, or it has no room just now.
-            SuspectError: it refuses the login, or its certificate cannot be trusted.
-            PermanentError: a file with the URL or a certificate cannot be used.
+            SuspectError: it refuses the login, its certificate cannot be trusted, or a file cannot be used.
             UsageError: the environment has no URL.
         """
-        url = self._url(context.environ)
+        url = self.address(context.environ)
         advice = "check that an MQTT broker listens on this port"
         with Wire.to(url.endpoint, context, task=f"log in to {url}", advice=advice) as wire:
             if url.scheme == "mqtts":
@@ -120,13 +95,11 @@ class Mqtt(TlsOptions, UrlSource):
             wire.send(bytes([_DISCONNECT, 0]))
         return "lets us in"
 
-    def _url(self, environ: Mapping[str, str]) -> ServerUrl:
-        return self.sourced(self.url, environ, self._parse)
-
     def _parse(self, text: str) -> ServerUrl:
-        url = parse_url(text)
+        return parse_url(text)
+
+    def _check(self, url: ServerUrl) -> None:
         self.check_scheme(url.scheme, "mqtts")
-        return url
 
 
 def _connect(url: ServerUrl, client: str) -> bytes:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from initkit.core.options import Arg, Opt, Parser, declared
-from initkit.steps.wait.dial import connect_path
+from initkit.core.options import Arg, Declared, Opt, Parser, declared
+from initkit.db.queries import Query
 from initkit.steps.wait.lent import LentSocket
 from initkit.steps.wait.mysql_url import CHECKED, Address, parse_url
 from initkit.steps.wait.target import Pace
 from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import UrlSource
+from initkit.steps.wait.urls import UrlTarget
 from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from initkit.core.step import Context
     from initkit.db.mysql import Login, Server
+    from initkit.steps.wait.trust import Trust
 
 _SHARE = 0.9  # of the time left, so that the server's own words for the end of it still come
 _ADVICE = "check that it is running, and its log"
@@ -39,13 +39,6 @@ def parse_table(text: str) -> str:
     return text.strip()
 
 
-def _parse_query(text: str) -> str:
-    if not text.strip() or "\0" in text:
-        raise ValueError(f"expected a query in SQL, got {text!r}")
-    return text
-
-
-Query = Annotated[str, Parser("SQL", _parse_query)]
 Table = Annotated[
     str, Parser("TABLE", parse_table, schema={"type": "string", "pattern": r"^\s*[^.\x00]+(\.[^.\x00]+)?\s*$"})
 ]
@@ -54,14 +47,12 @@ Table = Annotated[
 class _AnyName(TlsOptions):
     """Checks who has signed a certificate, and not whom it is for."""
 
-    def tls_context(self) -> ssl.SSLContext:
-        context = super().tls_context()
-        context.check_hostname = False
-        return context
+    def trust(self, alpn: Sequence[str] = ()) -> Trust:
+        return super().trust(alpn).but(is_named=False)
 
 
 @declared
-class Mysql(UrlSource, TlsOptions):
+class Mysql(UrlTarget[Address], Declared):
     """A MySQL or MariaDB server that accepts this user, password and database, and answers SELECT 1.
 
     TLS is used where the server offers it; its certificate is checked with --ca, --server-name or --cert, or where the
@@ -89,26 +80,9 @@ class Mysql(UrlSource, TlsOptions):
         Raises:
             ValueError: not one source of a URL, or options that need or contradict others.
         """
-        self.check_source(self.url)
-        self.check_tls()
         if self.expect is not None and self.query is None:
             raise ValueError("expected --query with --expect, got --expect alone")
-        if self.url is not None:
-            self._checked(self.url)
-
-    @property
-    def name(self) -> str:
-        """``mysql://host:port/name``, without user and password."""
-        return self.shown_source(self.url, "mysql")
-
-    def prepare(self, environ: Mapping[str, str]) -> None:
-        """See that --url-env holds a URL.
-
-        Raises:
-            UsageError: it does not.
-        """
-        if self.url_file is None:
-            self._address(environ)
+        super().__post_init__()
 
     def probe(self, context: Context) -> str:
         """Log in, and look at what was asked for.
@@ -121,34 +95,26 @@ class Mysql(UrlSource, TlsOptions):
         """
         from initkit.db import mysql  # noqa: PLC0415 - it loads the driver
 
-        address = self._address(context.environ)
-        task = f"log in to {address}"
+        address = self.address(context.environ)
+        task, where = f"log in to {address}", address.url.endpoint
         with (
-            self._wire(address, context, task) as wire,
+            Wire.to(where, context, task=task, advice=_ADVICE, path=address.path) as wire,
             closing(mysql.log_in(LentSocket(wire), self._login(address, wire), task)) as server,
         ):
             wire.task = f"query {address}"
             return self._look(server, wire, context)
 
-    def _address(self, environ: Mapping[str, str]) -> Address:
-        return self.sourced(self.url, environ, lambda text: self._checked(parse_url(text)))
+    def _parse(self, text: str) -> Address:
+        return parse_url(text)
 
-    def _checked(self, address: Address) -> Address:
-        """The address, if it goes with the options."""
-        if self.table is not None and "." not in self.table and not address.url.path:
+    def _check(self, url: Address) -> None:
+        if self.table is not None and "." not in self.table and not url.url.path:
             raise ValueError("expected a database in the URL, or --table DATABASE.TABLE, got neither")
         own = next((name for name in ("ca", "cert", "server_name", "insecure") if getattr(self, name)), None)
-        if own and address.mode == "DISABLED":
+        if own and url.mode == "DISABLED":
             raise ValueError(f"expected TLS with --{own.replace('_', '-')}, got ssl-mode=DISABLED")
-        if self.insecure and address.mode in CHECKED:
-            raise ValueError(f"expected no --insecure with ssl-mode={address.mode}, got it")
-        return address
-
-    def _wire(self, address: Address, context: Context, task: str) -> Wire:
-        if address.path is None:
-            return Wire.to(address.url.endpoint, context, task=task, advice=_ADVICE)
-        ends = context.clock.now() + max(0.001, context.attempt_timeout)
-        return Wire(connect_path(context, address.path), context.clock, ends, task, _ADVICE)
+        if self.insecure and url.mode in CHECKED:
+            raise ValueError(f"expected no --insecure with ssl-mode={url.mode}, got it")
 
     def _login(self, address: Address, wire: Wire) -> Login:
         from initkit.db.mysql import Login  # noqa: PLC0415 - loaded already

@@ -10,8 +10,7 @@ from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.options import Arg, Parser, declared
 from initkit.core.redact import learn
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import ServerUrl, UrlSource, parse_server_url
+from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
 from initkit.steps.wait.wire import Wire, said
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ NatsUrl = Annotated[ServerUrl, Parser("URL", parse_url, schema={"type": "string"
 
 
 @declared
-class Nats(TlsOptions, UrlSource):
+class Nats(UrlTarget[ServerUrl]):
     """A NATS server that lets us in and answers PING.
 
     TLS is spoken where the server demands it, and demanded of it by tls:// instead of nats:// or any option of TLS.
@@ -54,36 +53,16 @@ class Nats(TlsOptions, UrlSource):
         NatsUrl | None, Arg("The server, as nats://HOST[:PORT], with a user and password or a token in it.", "URL")
     ] = None
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            ValueError: no URL or several, or a key without a certificate.
-        """
-        self.check_source(self.url)
-        self.check_tls()
-
-    @property
-    def name(self) -> str:
-        """``nats://host:port``, or where it comes from."""
-        return self.shown_source(self.url, "nats")
-
-    def prepare(self, environ: Mapping[str, str]) -> None:
-        """Look whether the environment has the URL; raises `UsageError`."""
-        if self.url_env is not None:
-            self.sourced(None, environ, parse_url)
-
     def probe(self, context: Context) -> str:
         """Greet, log in and ask for a PONG.
 
         Raises:
             AbsentError: the port refuses.
             TemporaryError: no connection, no answer in time, or none of a NATS server's.
-            SuspectError: it refuses the login, or its certificate cannot be trusted.
-            PermanentError: a file with the URL or a certificate cannot be used.
+            SuspectError: it refuses the login, its certificate cannot be trusted, or a file cannot be used.
             UsageError: the environment has no URL.
         """
-        url = self.sourced(self.url, context.environ, parse_url)
+        url = self.address(context.environ)
         advice = "check that NATS listens on this port"
         with Wire.to(url.endpoint, context, task=f"log in to {url}", advice=advice) as wire:
             greeting = _greeting(wire)
@@ -91,6 +70,9 @@ class Nats(TlsOptions, UrlSource):
             wire.send(_login(url, secure=secure) + b"PING\r\n")
             _until_pong(wire, wants_key="nonce" in greeting and url.user is None)
         return "lets us in"
+
+    def _parse(self, text: str) -> ServerUrl:
+        return parse_url(text)
 
     def _secure(self, wire: Wire, url: ServerUrl, greeting: Mapping[str, Any]) -> bool:
         offered = bool(greeting.get("tls_required") or greeting.get("tls_available"))

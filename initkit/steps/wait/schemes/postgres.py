@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from initkit.core.step import Context
     from initkit.db.pg.bounded import BoundedConnection
+    from initkit.db.pg.hosts import Endpoint
     from initkit.db.pg.login import Dial
 
 _SOURCES = "DATABASE_URL or PG*"
@@ -35,7 +36,9 @@ def parse_address(text: str) -> str:
         text = rest
     try:
         address = parse_dsn(text)
-    except ValueError:
+    except ValueError as error:
+        if "sqlite" not in str(error):
+            raise
         begins = text.strip().partition("://")
         what = f"one that begins with {begins[0]}://" if begins[1] else "neither"
         raise ValueError(f"expected a postgres:// URL or key=value words, got {what}") from None
@@ -138,25 +141,26 @@ class Postgres(UrlSource):
 
         database = self._database(context.environ)
         try:
-            each = postgres.each_host(database, context) if self.all_hosts else [database]
-            self._ask_all(each, context)
+            hosts = postgres.each_host(database, context) if self.all_hosts else []
+            if hosts:
+                self._ask_all(hosts, context)
+            else:
+                self._ask(database, context)
         except NotThereError as error:
             raise AbsentError(error.task, error.cause, error.advice) from error
-        return self._found(len(each))
+        return self._found(len(hosts))
 
-    def _ask_all(self, databases: Sequence[Database], context: Context) -> None:
+    def _ask_all(self, hosts: Sequence[tuple[Endpoint, Database]], context: Context) -> None:
         from initkit.db.pg.refusals import together  # noqa: PLC0415 - loaded already
 
-        failures: list[tuple[str, InitkitError]] = []
-        for database, shared in _shared(databases, context):
+        failures: list[tuple[Endpoint, InitkitError]] = []
+        for endpoint, database, shared in _shared(hosts, context):
             try:
                 self._ask(database, shared)
             except InitkitError as error:
-                if len(databases) == 1:
-                    raise
-                failures.append((named(database.address, context.environ).partition("/")[0], error))
+                failures.append((endpoint, error))
         if failures:
-            raise together(failures, failures[0][1].task, hosts=len(databases))
+            raise together(failures, failures[0][1].task, hosts=len({endpoint for endpoint, _ in hosts}))
 
     def _ask(self, database: Database, context: Context) -> None:
         from initkit.db.pg import questions as ask  # noqa: PLC0415 - loaded already
@@ -190,12 +194,14 @@ def _of_variables(environ: Mapping[str, str]) -> Database:
     return Database("postgres", "", "PG* variables")
 
 
-def _shared(databases: Sequence[Database], context: Context) -> Iterator[tuple[Database, Context]]:
+def _shared(
+    hosts: Sequence[tuple[Endpoint, Database]], context: Context
+) -> Iterator[tuple[Endpoint, Database, Context]]:
     """Each with its share of the attempt's time."""
     ends = context.clock.now() + context.attempt_timeout
-    for number, database in enumerate(databases):
+    for number, (endpoint, database) in enumerate(hosts):
         left = max(0.001, ends - context.clock.now())
-        yield database, context.but(attempt_timeout=left / (len(databases) - number))
+        yield endpoint, database, context.but(attempt_timeout=left / (len(hosts) - number))
 
 
 @contextmanager
@@ -218,6 +224,4 @@ def _dial(context: Context) -> Dial:
     names = context.names
     if names is None:
         return Dial(reached=context.reached)
-    return Dial(
-        lambda host: [str(address) for address in names.resolve(host, context.attempt_timeout)], context.reached
-    )
+    return Dial(lambda host, seconds: [str(address) for address in names.resolve(host, seconds)], context.reached)

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from initkit.core.errors import PermanentError
 from initkit.core.options import Arg, Opt, Parser, declared
 from initkit.core.record import Record
-from initkit.steps.wait.dial import connect_path
 from initkit.steps.wait.target import AbsentError, Pace
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import ServerUrl, UrlSource, parse_server_url
+from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
 from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from initkit.core.step import Context
     from initkit.steps.wait.resp import Session
 
@@ -75,7 +71,7 @@ RedisUrl = Annotated[Address, Parser("URL", parse_url, schema={"type": "string",
 
 
 @declared
-class Redis(UrlSource, TlsOptions):
+class Redis(UrlTarget[Address]):
     """A Redis or Valkey server that lets this user in, answers PING, and has loaded its data."""
 
     schemes: ClassVar[tuple[str, ...]] = tuple(_SCHEMES)
@@ -85,31 +81,6 @@ class Redis(UrlSource, TlsOptions):
         RedisUrl | None, Arg("The server's URL (better: --url-env or --url-file where it holds a password).", "URL")
     ] = None
     writable: Annotated[bool, Opt("Wait until it is a master, and not a replica.")] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            ValueError: not one source of a URL, or options of TLS for a URL without it.
-        """
-        self.check_source(self.url)
-        self.check_tls()
-        if self.url is not None:
-            self._checked(self.url)
-
-    @property
-    def name(self) -> str:
-        """``redis://host:port/2``, without user and password."""
-        return self.shown_source(self.url, "redis")
-
-    def prepare(self, environ: Mapping[str, str]) -> None:
-        """See that --url-env holds a URL.
-
-        Raises:
-            UsageError: it does not.
-        """
-        if self.url_file is None:
-            self._address(environ)
 
     def probe(self, context: Context) -> str:
         """Log in, PING, and look at what was asked for.
@@ -121,29 +92,22 @@ class Redis(UrlSource, TlsOptions):
         """
         from initkit.steps.wait.resp import Refusal, Session  # noqa: PLC0415 - it loads redis-py: 120 ms
 
-        address = self._address(context.environ)
-        with self._wire(address, context) as wire:
+        address = self.address(context.environ)
+        task, where = f"use {address}", address.url.endpoint
+        with Wire.to(where, context, task=task, advice=_ADVICE, path=address.path) as wire:
             if address.url.scheme in _SECURE:
-                wire.secure(self, address.url.endpoint.host)
+                wire.secure(self, where.host)
             try:
                 return self._look(Session(wire), address, wire)
             except Refusal as refusal:
                 raise refusal.meant(wire.task) from refusal
 
-    def _address(self, environ: Mapping[str, str]) -> Address:
-        return self.sourced(self.url, environ, lambda text: self._checked(parse_url(text)))
+    def _parse(self, text: str) -> Address:
+        return parse_url(text)
 
-    def _checked(self, address: Address) -> Address:
-        scheme = address.url.scheme
+    def _check(self, url: Address) -> None:
+        scheme = url.url.scheme
         self.check_scheme(scheme, scheme if scheme in _SECURE else f"{scheme.partition('+')[0]}s")
-        return address
-
-    def _wire(self, address: Address, context: Context) -> Wire:
-        task = f"use {address}"
-        if address.path is None:
-            return Wire.to(address.url.endpoint, context, task=task, advice=_ADVICE)
-        ends = context.clock.now() + max(0.001, context.attempt_timeout)
-        return Wire(connect_path(context, address.path), context.clock, ends, task, _ADVICE)
 
     def _look(self, session: Session, address: Address, wire: Wire) -> str:
         if address.url.user or address.url.password:

@@ -8,7 +8,8 @@ import stat
 import zlib
 from typing import Protocol
 
-from initkit.core.errors import PermanentError, SuspectError
+from initkit.core.errors import PermanentError
+from initkit.core.readable import unreadable, unusable
 from initkit.core.record import Record
 
 _CHUNK = 16 * 1024  # bytes
@@ -128,22 +129,19 @@ def read_file(path: str) -> bytes:
     """The body of a request.
 
     Raises:
-        SuspectError: the file is missing; it may be mounted late.
-        PermanentError: it cannot be read, is no file, or larger than 16 MiB.
+        SuspectError: the file is missing, may not be read, or is none; it may be mounted late.
+        TemporaryError: the system cannot read it just now.
+        PermanentError: it is larger than 16 MiB.
     """
-    task = f"read {path}"
+    task, mend = f"read {path}", "mend --body-file"
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe's other end may never come
         with open(number, "rb") as file:
             if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise PermanentError(task, "it is no file", "mend --body-file")
+                raise unusable(task, "it is no file", mend)
             content = file.read(_LARGEST_FILE + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        cause = (error.strerror or "missing").lower()
-        raise SuspectError(task, cause, "mount it, or mend --body-file; it may still be on its way") from error
     except OSError as error:
-        advice = f"make it readable for UID {os.getuid()}"
-        raise PermanentError(task, (error.strerror or str(error)).lower(), advice) from error
+        raise unreadable(error, task, mend) from error
     if len(content) > _LARGEST_FILE:
-        raise PermanentError(task, "it is larger than 16 MiB", "mend --body-file")
+        raise PermanentError(task, "it is larger than 16 MiB", mend)
     return content

@@ -6,6 +6,7 @@ import http.client
 import ssl
 from typing import TYPE_CHECKING
 
+from initkit.core.breaks import CLOSES
 from initkit.core.errors import InitkitError, TemporaryError
 from initkit.core.redact import redact
 from initkit.steps.wait.tls import tls_failure
@@ -44,8 +45,8 @@ def _cause(error: BaseException, *, is_answering: bool) -> tuple[str, str] | Non
         is_answering and isinstance(error, ConnectionError)
     ):
         return "its answer breaks off", running
-    if isinstance(error, ConnectionError):  # whether closed or reset is a matter of chance
-        return "it closes the connection without an answer", running
+    if isinstance(error, ConnectionError):
+        return CLOSES, running
     if isinstance(error, http.client.BadStatusLine):
         return _no_http(str(error.args[0]))
     if isinstance(error, http.client.HTTPException):

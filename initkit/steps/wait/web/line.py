@@ -126,8 +126,8 @@ class Route(Record):
         Raises:
             AbsentError: nobody listens there.
             TemporaryError: it, its name server or the proxy does not answer, or refuses, or breaks off.
-            SuspectError: a certificate is refused, or the proxy refuses us.
-            PermanentError: the name can be none, or a file of certificates cannot be used.
+            SuspectError: a certificate is refused, its file cannot be used, or the proxy refuses us.
+            PermanentError: the name can be none.
         """
         try:
             connection = self._connection(context.but(attempt_timeout=left(context.clock, ends)))
@@ -155,9 +155,8 @@ class Route(Record):
             return connection
         if self.proxy is not None:
             self._tunnel(self.proxy, Line(connection, clock, ends))
-        connection.settimeout(left(clock, ends))
         host = self.endpoint.host.partition("%")[0].rstrip(".")  # no certificate has a zone or a root's dot
-        return self.tls.wrap(connection, host, self.task, alpn=("http/1.1",))
+        return self.tls.wrap(connection, host, self.task, left=lambda: left(clock, ends), alpn=("http/1.1",))
 
     def _tunnel(self, proxy: Proxy, line: Line) -> None:
         """Have the proxy connect to the server (RFC 9110, section 9.3.6)."""

@@ -10,6 +10,7 @@ from initkit.core.options import Parser
 from initkit.core.record import Record
 from initkit.core.redact import MASK, is_secret_name, learn, redact
 from initkit.core.secrets import learn_url
+from initkit.core.urls import check_text, check_userinfo, shown_wrong
 from initkit.core.values import HostPort, parse_host_port
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ def parse_url(text: str) -> str:
     """
     text = text.strip()
     learn_url(text)
+    expected = "an http:// or https:// URL"
+    check_text(text, expected)
+    check_userinfo(text, expected, among="")  # paths and queries of the web may well hold one
     try:
         endpoint = endpoint_of(text)
     except ValueError as error:  # its words may quote a part of a password
-        raise ValueError(f"expected an http:// or https:// URL with a valid host, got {redact(text)!r}") from error
+        raise ValueError(f"expected {expected} with a valid host, got {shown_wrong(text)!r}") from error
     if endpoint is None or _CONTROL.search(text):
-        raise ValueError(f"expected an http:// or https:// URL, got {redact(text)!r}")
+        raise ValueError(f"expected {expected}, got {shown_wrong(text)!r}")
     return text
 
 

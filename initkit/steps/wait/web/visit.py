@@ -14,7 +14,8 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import urldefragauth
 
 from initkit import __version__
-from initkit.core.errors import InitkitError, PermanentError, SuspectError
+from initkit.core.errors import InitkitError, PermanentError
+from initkit.core.readable import unreadable, unusable
 from initkit.steps.wait.target import AbsentError
 from initkit.steps.wait.tls import TlsOptions
 from initkit.steps.wait.web.body import Body, read_body, read_file
@@ -142,11 +143,10 @@ class Visitor:
         task = f"read {path}"
         try:
             return netrc_basic(path, endpoint.host)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise SuspectError(task, "no such file or directory", "mount it; it may still be on its way") from error
-        except (OSError, ValueError) as error:
-            cause = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-            raise PermanentError(task, cause, "mend it, or its mode") from error
+        except OSError as error:
+            raise unreadable(error, task) from error
+        except ValueError as error:
+            raise unusable(task, str(error), "mend it, or its mode") from error
 
     def _watch_for_loops(self, question: Question, request: requests.PreparedRequest) -> None:
         """Refuse to ask the same again; with another cookie it is not the same."""

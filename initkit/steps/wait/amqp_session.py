@@ -14,7 +14,7 @@ from pika.exceptions import AMQPError, AuthenticationError, ConnectionClosedByBr
 from pika.spec import Connection as Methods
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
-from initkit.steps.wait.wire import Wire, said
+from initkit.steps.wait.net.wire import Wire, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

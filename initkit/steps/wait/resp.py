@@ -10,10 +10,10 @@ from redis.exceptions import ResponseError
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.redact import redact
-from initkit.steps.wait.lent import LentSocket
+from initkit.steps.wait.net.lent import LentSocket
 
 if TYPE_CHECKING:
-    from initkit.steps.wait.wire import Wire
+    from initkit.steps.wait.net.wire import Wire
 
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors: the first word is the kind of error
 _SUSPECT = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from initkit.core.options import Declared
-    from initkit.steps.wait.names import Names
+    from initkit.steps.wait.net.names import Names
 
 
 class Pace(Record):

@@ -22,8 +22,8 @@ from initkit.core.stop import Stop
 from initkit.core.values import show_duration
 from initkit.steps.wait.crew import Crew
 from initkit.steps.wait.desk import Desk
-from initkit.steps.wait.dial import Dialer, failure
-from initkit.steps.wait.names import Names
+from initkit.steps.wait.net.dial import Dialer, failure
+from initkit.steps.wait.net.names import Names
 from initkit.steps.wait.target import ProbeContext
 from initkit.steps.wait.watched import DEFAULTS, TOGETHER, Beat, Watched
 

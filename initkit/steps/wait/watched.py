@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from initkit.core.clock import Timer
     from initkit.core.step import Voice
     from initkit.core.values import HostPort
-    from initkit.steps.wait.dial import Dialer
+    from initkit.steps.wait.net.dial import Dialer
     from initkit.steps.wait.step import Wait
     from initkit.steps.wait.target import Target
 

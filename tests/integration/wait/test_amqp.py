@@ -21,8 +21,8 @@ from pika.spec import Connection
 from initkit.core.assemble import assemble
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.steps.wait.amqp_session import Session
+from initkit.steps.wait.net.wire import Wire
 from initkit.steps.wait.step import Wait
-from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

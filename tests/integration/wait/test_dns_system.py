@@ -16,7 +16,7 @@ from fix_program import INITKIT, environment
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import InitkitError, TemporaryError
-from initkit.steps.wait.dns_config import System
+from initkit.steps.wait.dns.config import System
 from initkit.steps.wait.schemes.dns import Dns
 from initkit.steps.wait.target import AbsentError
 

@@ -17,7 +17,7 @@ from fix_program import initkit
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import SuspectError, TemporaryError, TimedOutError
-from initkit.steps.wait.names import Names
+from initkit.steps.wait.net.names import Names
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import AbsentError, ProbeContext
 

@@ -18,7 +18,7 @@ from fix_program import initkit
 from initkit.core.assemble import assemble
 from initkit.core.errors import InitkitError, PermanentError, Stopped, SuspectError, TemporaryError
 from initkit.core.stop import Stop
-from initkit.steps.wait.names import Names
+from initkit.steps.wait.net.names import Names
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import AbsentError, ProbeContext
 

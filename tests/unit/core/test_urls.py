@@ -6,7 +6,7 @@ import pytest
 
 from initkit.core.urls import check_text, check_userinfo, shown_wrong
 from initkit.db.dsn import parse_dsn
-from initkit.steps.wait.urls import parse_server_url
+from initkit.steps.wait.net.urls import parse_server_url
 from initkit.steps.wait.web.values import parse_url
 
 

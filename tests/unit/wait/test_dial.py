@@ -16,10 +16,10 @@ from fix_clock import make_context
 
 from initkit.core.errors import InitkitError, TemporaryError
 from initkit.core.values import HostPort
-from initkit.steps.wait.dial import SILENT, Dialer, connect, connect_path, failure
-from initkit.steps.wait.names import Address, Names
+from initkit.steps.wait.net.dial import SILENT, Dialer, connect, connect_path, failure
+from initkit.steps.wait.net.names import Address, Names
+from initkit.steps.wait.net.wire import Wire
 from initkit.steps.wait.target import AbsentError, ProbeContext
-from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

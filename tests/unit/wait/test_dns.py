@@ -18,11 +18,11 @@ from initkit.core.assemble import assemble
 from initkit.core.errors import SuspectError, TemporaryError
 from initkit.core.options import Invalid
 from initkit.core.values import HostPort
-from initkit.steps.wait.datagrams import Endpoint
-from initkit.steps.wait.dns_config import Settings, System, candidates, parse_settings
-from initkit.steps.wait.dns_query import Asking, Server
-from initkit.steps.wait.dns_records import canonical, listed, parse_name, reverse_name, to_ascii
-from initkit.steps.wait.names import Address
+from initkit.steps.wait.dns.config import Settings, System, candidates, parse_settings
+from initkit.steps.wait.dns.query import Asking, Server
+from initkit.steps.wait.dns.records import canonical, listed, parse_name, reverse_name, to_ascii
+from initkit.steps.wait.net.datagrams import Endpoint
+from initkit.steps.wait.net.names import Address
 from initkit.steps.wait.schemes.dns import Dns, parse_server, parse_target
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from initkit.core.errors import PermanentError, SuspectError, TemporaryError, Us
 from initkit.core.options import Invalid
 from initkit.core.redact import KNOWN, redact
 from initkit.db.mysql_errors import classify
-from initkit.steps.wait.mysql_url import parse_url
+from initkit.steps.wait.mysql.url import parse_url
 from initkit.steps.wait.schemes.mysql import Mysql, parse_table
 from initkit.steps.wait.target import AbsentError
 

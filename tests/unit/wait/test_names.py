@@ -12,8 +12,8 @@ from fix_dns import until
 from initkit.core.clock import SystemClock
 from initkit.core.errors import PermanentError, TemporaryError
 from initkit.core.stop import Stop
-from initkit.steps.wait import names
-from initkit.steps.wait.names import Address, Names, look_up
+from initkit.steps.wait.net import names
+from initkit.steps.wait.net.names import Address, Names, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable

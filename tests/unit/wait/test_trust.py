@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from initkit.core.errors import SuspectError
+from initkit.steps.wait.net.tls import TlsOptions
+from initkit.steps.wait.net.trust import Contexts, Trust
 from initkit.steps.wait.schemes.mysql import Mysql
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.trust import Contexts, Trust
 
 if TYPE_CHECKING:
     from fix_tls import PrivateCa

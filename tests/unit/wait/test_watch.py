@@ -25,7 +25,7 @@ from initkit.core.errors import (
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.steps.wait.crew import Crew
-from initkit.steps.wait.names import look_up
+from initkit.steps.wait.net.names import look_up
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import Pace
 from initkit.steps.wait.watch import Watch, look
@@ -367,7 +367,7 @@ def test_targets_of_one_name_are_all_looked_at_once_it_is_known(monkeypatch: pyt
             slowly.wait(0.3)
             return known
 
-        monkeypatch.setattr("initkit.steps.wait.names.look_up", slow)
+        monkeypatch.setattr("initkit.steps.wait.net.names.look_up", slow)
         step = assemble(Wait, {"targets": [f"db.test:{server.getsockname()[1]}" for server in servers]})
         assert step.check(make_context()).detail == "3 targets ready"
 

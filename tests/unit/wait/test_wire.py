@@ -11,15 +11,15 @@ import pytest
 from fix_clock import make_context
 
 from initkit.core.errors import TemporaryError
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.trust import CONTEXTS
-from initkit.steps.wait.wire import LIMIT, Wire, said
+from initkit.steps.wait.net.tls import TlsOptions
+from initkit.steps.wait.net.trust import CONTEXTS
+from initkit.steps.wait.net.wire import LIMIT, Wire, said
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
-    from initkit.steps.wait.trust import Trust
+    from initkit.steps.wait.net.trust import Trust
 
 Pair = tuple[Wire, socket.socket]
 

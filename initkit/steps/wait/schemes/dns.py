@@ -1,4 +1,4 @@
-"""dns: a name that has records; how servers are asked is the business of `dns_query`."""
+"""dns: a name that has records; how servers are asked is the business of `dns.query`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from initkit.core.errors import SuspectError
 from initkit.core.options import Arg, ChoiceParser, Declared, Opt, Parser, declared
 from initkit.core.values import HostPort, parse_host_port
-from initkit.steps.wait.dns_config import SYSTEM, Settings, System, candidates, read_settings
-from initkit.steps.wait.dns_query import Asking
-from initkit.steps.wait.dns_records import TYPES, RecordType, as_address, canonical, listed, parse_name, reverse_name
-from initkit.steps.wait.dns_servers import agreed, named, resolvers
+from initkit.steps.wait.dns.config import SYSTEM, Settings, System, candidates, read_settings
+from initkit.steps.wait.dns.query import Asking
+from initkit.steps.wait.dns.records import TYPES, RecordType, as_address, canonical, listed, parse_name, reverse_name
+from initkit.steps.wait.dns.servers import agreed, named, resolvers
 from initkit.steps.wait.target import AbsentError, Pace
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from initkit.core.errors import InitkitError, SuspectError, TemporaryError, Usag
 from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.redact import redact
 from initkit.core.values import Count
+from initkit.steps.wait.net.urls import UrlTarget
 from initkit.steps.wait.patterns import Regex
 from initkit.steps.wait.target import AbsentError, Pace
-from initkit.steps.wait.urls import UrlTarget
 from initkit.steps.wait.web.assertions import HeaderMatch, JsonMatch, piece
 from initkit.steps.wait.web.values import HeaderField, HttpUrl, Method, SocketPath, Statuses, parse_statuses, parse_url
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.options import Arg, Declared, Parser, declared
+from initkit.steps.wait.net.urls import ServerUrl, parse_server_url
+from initkit.steps.wait.net.wire import Wire, said
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.urls import ServerUrl, parse_server_url
-from initkit.steps.wait.wire import Wire, said
 
 if TYPE_CHECKING:
     from initkit.core.step import Context

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.options import Arg, Parser, declared
+from initkit.steps.wait.net.urls import ServerUrl, UrlTarget, parse_server_url
+from initkit.steps.wait.net.wire import LIMIT, Wire
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
-from initkit.steps.wait.wire import LIMIT, Wire
 
 if TYPE_CHECKING:
     from initkit.core.step import Context

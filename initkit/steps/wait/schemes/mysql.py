@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.options import Arg, Declared, Opt, Parser, declared
 from initkit.db.queries import Query
-from initkit.steps.wait.lent import LentSocket
-from initkit.steps.wait.mysql_url import CHECKED, Address, parse_url
+from initkit.steps.wait.mysql.url import CHECKED, Address, parse_url
+from initkit.steps.wait.net.lent import LentSocket
+from initkit.steps.wait.net.tls import TlsOptions
+from initkit.steps.wait.net.urls import UrlTarget
+from initkit.steps.wait.net.wire import Wire
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.tls import TlsOptions
-from initkit.steps.wait.urls import UrlTarget
-from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from initkit.core.step import Context
     from initkit.db.mysql import Login, Server
-    from initkit.steps.wait.trust import Trust
+    from initkit.steps.wait.net.trust import Trust
 
 _SHARE = 0.9  # of the time left, so that the server's own words for the end of it still come
 _ADVICE = "check that it is running, and its log"
@@ -150,7 +150,7 @@ class Mysql(UrlTarget[Address], Declared):
         return kind(server_name=self.server_name, insecure=mode not in CHECKED, **files)
 
     def _look(self, server: Server, wire: Wire, context: Context) -> str:
-        from initkit.steps.wait import mysql_looks as looks  # noqa: PLC0415 - needed with a server only
+        from initkit.steps.wait.mysql import looks  # noqa: PLC0415 - needed with a server only
 
         server.row("select 1", wire.task)
         if self.writable:

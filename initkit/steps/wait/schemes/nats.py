@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.options import Arg, Parser, declared
 from initkit.core.redact import learn
+from initkit.steps.wait.net.urls import ServerUrl, UrlTarget, parse_server_url
+from initkit.steps.wait.net.wire import Wire, said
 from initkit.steps.wait.target import Pace
-from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
-from initkit.steps.wait.wire import Wire, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from initkit.core.redact import redact
 from initkit.db.dsn import PG_VARIABLES, Database, find, parse_dsn
 from initkit.db.pg.address import UNREADABLE, named
 from initkit.db.pg.questions import parse_table
+from initkit.steps.wait.net.urls import UrlSource
 from initkit.steps.wait.target import AbsentError, Pace, ProbeContext
-from initkit.steps.wait.urls import UrlSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

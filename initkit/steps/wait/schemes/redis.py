@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from initkit.core.errors import PermanentError
 from initkit.core.options import Arg, Opt, Parser, declared
 from initkit.core.record import Record
+from initkit.steps.wait.net.urls import ServerUrl, UrlTarget, parse_server_url
+from initkit.steps.wait.net.wire import Wire
 from initkit.steps.wait.target import AbsentError, Pace
-from initkit.steps.wait.urls import ServerUrl, UrlTarget, parse_server_url
-from initkit.steps.wait.wire import Wire
 
 if TYPE_CHECKING:
     from initkit.core.step import Context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.options import Arg, Declared, Parser, declared
 from initkit.core.values import HostPort, parse_host_port
-from initkit.steps.wait.dial import connect
+from initkit.steps.wait.net.dial import connect
 from initkit.steps.wait.target import Pace
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from initkit.core.errors import TemporaryError
 from initkit.core.options import Arg, Declared, Opt, Parser, declared
 from initkit.core.values import HostPort, parse_host_port
-from initkit.steps.wait.datagrams import Conversation, Endpoint
-from initkit.steps.wait.names import look_up
+from initkit.steps.wait.net.datagrams import Conversation, Endpoint
+from initkit.steps.wait.net.names import look_up
 from initkit.steps.wait.octets import Bytes, show_bytes
 from initkit.steps.wait.target import AbsentError, Pace, ProbeContext
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from initkit.core.options import Arg, Declared, Parser, declared
-from initkit.steps.wait import dial
+from initkit.steps.wait.net import dial
 from initkit.steps.wait.target import Pace
 
 if TYPE_CHECKING:

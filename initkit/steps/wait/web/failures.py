@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from initkit.core.breaks import CLOSES
 from initkit.core.errors import InitkitError, TemporaryError
 from initkit.core.redact import redact
-from initkit.steps.wait.tls import tls_failure
+from initkit.steps.wait.net.tls import tls_failure
 from initkit.steps.wait.web.assertions import piece
 
 if TYPE_CHECKING:

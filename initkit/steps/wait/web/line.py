@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
 from initkit.core.record import Record
-from initkit.steps.wait.dial import connect, connect_path
+from initkit.steps.wait.net.dial import connect, connect_path
 
 if TYPE_CHECKING:
     import socket
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from initkit.core.clock import Clock
     from initkit.core.step import Context
     from initkit.core.values import HostPort
-    from initkit.steps.wait.tls import TlsOptions
+    from initkit.steps.wait.net.tls import TlsOptions
     from initkit.steps.wait.web.proxies import Proxy
 
 _AT_ONCE = 64 * 1024  # bytes

@@ -16,8 +16,8 @@ from requests.utils import urldefragauth
 from initkit import __version__
 from initkit.core.errors import InitkitError, PermanentError
 from initkit.core.readable import unreadable, unusable
+from initkit.steps.wait.net.tls import TlsOptions
 from initkit.steps.wait.target import AbsentError
-from initkit.steps.wait.tls import TlsOptions
 from initkit.steps.wait.web.body import Body, read_body, read_file
 from initkit.steps.wait.web.failures import broken
 from initkit.steps.wait.web.line import Line, Route

@@ -10,8 +10,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from initkit.core.errors import TemporaryError
-from initkit.steps.wait.datagrams import Conversation, Endpoint
-from initkit.steps.wait.dns_records import found
+from initkit.steps.wait.dns.records import found
+from initkit.steps.wait.net.datagrams import Conversation, Endpoint
 from initkit.steps.wait.target import AbsentError
 
 if TYPE_CHECKING:

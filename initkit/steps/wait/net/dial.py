@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from initkit.core.breaks import CLOSES, is_break
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
-from initkit.steps.wait.names import Address, look_up
+from initkit.steps.wait.net.names import Address, look_up
 from initkit.steps.wait.target import AbsentError, ProbeContext
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from initkit.core.breaks import CLOSES, is_break
 from initkit.core.errors import InitkitError, TemporaryError
 from initkit.core.printable import printable
-from initkit.steps.wait.dial import connect, connect_path
+from initkit.steps.wait.net.dial import connect, connect_path
 
 if TYPE_CHECKING:
     import socket
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from initkit.core.clock import Clock
     from initkit.core.step import Context
     from initkit.core.values import HostPort
-    from initkit.steps.wait.tls import TlsOptions
+    from initkit.steps.wait.net.tls import TlsOptions
 
 LIMIT = 64 * 1024  # bytes that a server may say in one exchange
 _CHUNK = 4096
@@ -162,7 +162,7 @@ class Wire:
 
     def _broken(self, error: OSError) -> InitkitError:
         if self._is_tls and not is_break(error):
-            from initkit.steps.wait.tls import tls_failure  # noqa: PLC0415 - it is there where TLS is spoken
+            from initkit.steps.wait.net.tls import tls_failure  # noqa: PLC0415 - it is there where TLS is spoken
 
             return tls_failure(error, self.task)  # a server may refuse our certificate only after the handshake
         return self.nonsense(CLOSES)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from initkit.core.record import Record
-from initkit.steps.wait.urls import ServerUrl, parse_server_url
+from initkit.steps.wait.net.urls import ServerUrl, parse_server_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from initkit.core.record import Record
 from initkit.core.secrets import learn_url, read_text
 from initkit.core.urls import check_text, check_userinfo, shown_wrong
 from initkit.core.values import HostPort
-from initkit.steps.wait.tls import TlsOptions
+from initkit.steps.wait.net.tls import TlsOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

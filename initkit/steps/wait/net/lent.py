@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from initkit.steps.wait.wire import Wire
+    from initkit.steps.wait.net.wire import Wire
 
 
 class LentSocket:

@@ -1,4 +1,4 @@
-"""Which name servers to ask, and what several of them amount to together; asking one is the business of `dns_query`."""
+"""Which name servers to ask, and what several of them amount to together; asking one is the business of `query`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
-from initkit.steps.wait.datagrams import Endpoint
-from initkit.steps.wait.dns_query import Server
-from initkit.steps.wait.dns_records import listed
-from initkit.steps.wait.names import look_up
+from initkit.steps.wait.dns.query import Server
+from initkit.steps.wait.dns.records import listed
+from initkit.steps.wait.net.datagrams import Endpoint
+from initkit.steps.wait.net.names import look_up
 from initkit.steps.wait.target import AbsentError, ProbeContext
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from initkit.core.step import Context
     from initkit.core.values import HostPort
-    from initkit.steps.wait.dns_config import Settings, System
+    from initkit.steps.wait.dns.config import Settings, System
 
 Records = tuple[str, ...]
 

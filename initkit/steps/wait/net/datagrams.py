@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from initkit.core.step import Context
-    from initkit.steps.wait.names import Address
+    from initkit.steps.wait.net.names import Address
 
 SILENT = 0.25  # seconds without an answer after which the next address is tried too, as `dial` does for connections
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 0.5  # seconds after which a datagram is sent again: networks lose some

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from initkit.steps.wait.trust import Trust
+    from initkit.steps.wait.net.trust import Trust
 
 _NO_TLS = "check that the server speaks TLS on this port"
 _NO_COMMON = "check the server's versions of TLS and its ciphers"
@@ -61,7 +61,7 @@ class TlsOptions(Declared):
 
     def trust(self, alpn: Sequence[str] = ()) -> Trust:
         """What the context of this target's connections is made of."""
-        from initkit.steps.wait.trust import Trust  # noqa: PLC0415 - 10 ms that only TLS needs
+        from initkit.steps.wait.net.trust import Trust  # noqa: PLC0415 - 10 ms that only TLS needs
 
         return Trust(self.ca, self.cert, self.key, is_checked=not self.insecure, alpn=tuple(alpn))
 
@@ -89,7 +89,7 @@ class TlsOptions(Declared):
             TemporaryError: the other side does not speak TLS, breaks off, or is silent.
             TimeoutError: `left` says so.
         """
-        from initkit.steps.wait.trust import CONTEXTS  # noqa: PLC0415 - as above
+        from initkit.steps.wait.net.trust import CONTEXTS  # noqa: PLC0415 - as above
 
         try:
             context = CONTEXTS.get(self.trust(alpn))

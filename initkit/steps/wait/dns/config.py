@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from initkit.core.errors import SuspectError
 from initkit.core.record import Record
-from initkit.steps.wait.dns_records import as_address, fits, to_ascii
+from initkit.steps.wait.dns.records import as_address, fits, to_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

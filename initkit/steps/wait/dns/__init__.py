@@ -1,0 +1,1 @@
+"""What `schemes.dns` is made of: resolv.conf, servers, queries, records."""

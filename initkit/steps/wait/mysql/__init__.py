@@ -1,0 +1,1 @@
+"""What `schemes.mysql` is made of: its URL, and what it looks at."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from initkit.core.errors import PermanentError, SuspectError
 from initkit.core.record import Record
-from initkit.core.redact import learn
+from initkit.core.redact import MASK, learn
 from initkit.db.dsn import needs_user
 from initkit.db.pg.address import at, named
 
@@ -117,7 +117,7 @@ def _given(database: Database) -> dict[str, Any]:
 
 
 def _harmless(quoted: re.Match[str]) -> str:
-    return quoted[0] if len(quoted[0]) <= len('"="') else "a part of it"
+    return quoted[0] if len(quoted[0]) <= len('"="') else MASK  # a part of a password, perhaps
 
 
 def _asked(address: str, keyword: str) -> tuple[dict[str, str], str]:

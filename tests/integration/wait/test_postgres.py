@@ -358,6 +358,9 @@ def test_any_host_is_enough_unless_all_are_asked_for(english: Cluster, standby: 
     assert probed(url=url, all_hosts="yes") == "lets us in (on 2 hosts)"
     assert failed(url=url, all_hosts="yes", writable="yes").cause == f"127.0.0.1:{standby.port}: it is in recovery"
     assert probed(url=url, writable="yes") == "is writable"
+    # libpq would be content with the first that lets us in
+    assert probed(url=several(standby, english), writable="yes") == "is writable"
+    assert type(failed(url=several(standby, starting), writable="yes")) is TemporaryError
 
 
 def test_all_hosts_are_gone_only_once_none_is_up(english: Cluster) -> None:

@@ -154,7 +154,7 @@ def _loaded(load: Callable[[], T], what: str) -> T:
     try:
         return load()
     except (ssl.SSLError, ValueError) as error:  # of a ValueError: a passphrase is wanted
-        cause = "it holds no certificate or key that can be used (PEM, without a passphrase)"
+        cause = "it holds no certificate or key that can be used, or not a pair (PEM, without a passphrase)"
         raise unusable(f"read {what}", cause) from error
     except OSError as error:  # it was there a moment ago
         raise unreadable(error, f"read {what}") from error

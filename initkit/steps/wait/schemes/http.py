@@ -144,7 +144,9 @@ class Http(UrlTarget[str], Declared):
             return SuspectError(self._task, cause, "check the proxy's credentials")
         if answer.is_proxied and answer.status in _OF_A_GATEWAY:  # the proxy's own, perhaps: nothing is certain
             return TemporaryError(self._task, cause, f"check the proxy, or {_OWN_LOG}")
-        return AbsentError(self._task, cause, _OWN_LOG)
+        is_elsewhere = answer.status // 100 == 3  # noqa: PLR2004 - RFC 9110, section 15.4
+        advice = "say --redirects to follow it, or --status 300-399 to be content" if is_elsewhere else _OWN_LOG
+        return AbsentError(self._task, cause, advice)
 
     def _look_at(self, answer: Answer, context: Context, ends: float) -> None:
         for header in self.header_matches:

@@ -75,7 +75,9 @@ class Postgres(UrlSource):
         Query | None, Opt("Wait until the first column of this query's first row is neither null nor false.")
     ] = None
     expect: Annotated[str | None, Opt("What --query is to give instead, as psql prints it.", "VALUE")] = None
-    writable: Annotated[bool, Opt("Wait until it may be written to: not in recovery, not read-only.")] = False
+    writable: Annotated[
+        bool, Opt("Wait until it, or one of the URL's hosts, may be written to: not in recovery, not read-only.")
+    ] = False
     all_hosts: Annotated[bool, Opt("Wait for every host of the URL, each by itself, not for any of them.")] = False
 
     def __post_init__(self) -> None:
@@ -141,14 +143,30 @@ class Postgres(UrlSource):
 
         database = self._database(context.environ)
         try:
-            hosts = postgres.each_host(database, context) if self.all_hosts else []
-            if hosts:
+            hosts = postgres.each_host(database, context) if self.all_hosts or self.writable else []
+            if self.all_hosts and hosts:
                 self._ask_all(hosts, context)
+            elif len(hosts) > 1:
+                self._ask_any(hosts, context)
             else:
                 self._ask(database, context)
         except NotThereError as error:
             raise AbsentError(error.task, error.cause, error.advice) from error
-        return self._found(len(hosts))
+        return self._found(len(hosts) if self.all_hosts else 0)
+
+    def _ask_any(self, hosts: Sequence[tuple[Endpoint, Database]], context: Context) -> None:
+        """Ask host by host until one may be written to: of a primary and its standbys libpq would take any."""
+        from initkit.db.pg.refusals import together  # noqa: PLC0415 - loaded already
+
+        failures: list[tuple[Endpoint, InitkitError]] = []
+        for endpoint, database, shared in _shared(hosts, context):
+            try:
+                self._ask(database, shared)
+            except InitkitError as error:
+                failures.append((endpoint, error))
+            else:
+                return
+        raise together(failures, failures[0][1].task, hosts=len({endpoint for endpoint, _ in hosts}))
 
     def _ask_all(self, hosts: Sequence[tuple[Endpoint, Database]], context: Context) -> None:
         from initkit.db.pg.refusals import together  # noqa: PLC0415 - loaded already

@@ -290,6 +290,39 @@ def test_an_ascii_locale_is_no_error(tmp_path: Path) -> None:
         assert "Traceback" not in ended.stderr
 
 
+def test_the_options_that_stand_before_a_form_s_name_may_come_from_the_environment() -> None:
+    shown = initkit("wait", "https", "--help").stdout
+    assert "INITKIT_WAIT_HTTP_OPTION (those of http) or INITKIT_WAIT_OPTION (all others)" in " ".join(shown.split())
+    env = {"INITKIT_WAIT_TIMEOUT": "200ms", "INITKIT_WAIT_HTTP_STATUS": "204"}
+    ended = initkit("wait", "http", "http://127.0.0.1:1/", env=env)
+    assert ended.returncode == 124
+    assert "gave up after 200ms" in ended.stderr
+
+
+def test_quiet_prints_the_failure_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    ended = initkit("wait", f"file:{tmp_path}/there", "--quiet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    ended = initkit("--quiet", "wait", "127.0.0.1:1", "--timeout", "200ms")
+    assert ended.returncode == 124
+    assert ended.stderr.startswith("timed out")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--stable", "20s", "--timeout", "2s"], "expected a --timeout longer than --stable 20s, got 2s"),
+        (["--successes", "5", "--attempts", "3"], "expected --attempts of at least --successes 5, got 3"),
+        (["--successes", "0"], "expected --successes of at least 1, got 0"),
+    ],
+)
+def test_what_no_wait_can_satisfy_is_refused(words: list[str], message: str) -> None:
+    ended = initkit("wait", "127.0.0.1:1", *words)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -119,6 +119,18 @@ def test_a_signal_ends_a_child_that_ignores_it(running: Start, tmp_path: Path) -
             assert time.monotonic() - sent < PROMPT
 
 
+def test_a_signal_that_comes_twice_is_one(running: Start, tmp_path: Path) -> None:
+    """timeout(1) tells its child and then its child's group: the last words are still said."""
+    log = tmp_path / "termination-log"
+    log.touch()
+    program = running("wait", "127.0.0.1:1", "--termination-log", str(log))
+    program.line_with("waiting for")
+    program.signal(signal.SIGTERM)
+    program.signal(signal.SIGTERM)
+    assert program.ended() == 143
+    assert json.loads(log.read_text())["exit_code"] == 143
+
+
 def test_a_second_signal_ends_at_once(running: Start, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"steps:\n- wait: file:{tmp_path}/never\n")

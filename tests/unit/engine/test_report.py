@@ -145,6 +145,18 @@ def test_a_heartbeat_names_ten_and_counts_the_rest(told: Told) -> None:
     assert line.endswith("; and 3 more")
 
 
+def test_a_heartbeat_lists_fifty_for_programs_and_counts_all(clock: VirtualClock) -> None:
+    told = Told(clock, as_json=True)
+    for i in range(60):
+        told.reporter.voice("deps").missing(f"t{i}", "y", attempts=1)
+    told.objects()
+    clock.advance(10)
+    told.reporter.tick()
+    (beat,) = told.objects()
+    assert len(beat["missing"]) == 50
+    assert beat["missing_count"] == 60
+
+
 def test_each_step_has_a_heartbeat_of_its_own(told: Told) -> None:
     for step in ("a", "b"):
         told.reporter.voice(step).missing("x", "y", attempts=1)

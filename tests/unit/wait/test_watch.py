@@ -372,6 +372,32 @@ def test_targets_of_one_name_are_all_looked_at_once_it_is_known(monkeypatch: pyt
         assert step.check(make_context()).detail == "3 targets ready"
 
 
+def test_an_attempt_that_the_deadline_cuts_short_does_not_hide_what_was_heard(watch: Wide, clock: VirtualClock) -> None:
+    policy = RetryPolicy(timeout=7.0, interval=1.0, max_interval=1.0, jitter=0.0, attempt_timeout=3.0)
+    target = Fake("a", TemporaryError("use a", "it answers 503"), ready=False)
+    hung = Hung()
+
+    def launch(job: Callable[[], None]) -> None:
+        hung(job) if clock.now() >= 1005 else job()
+
+    target.answers *= 10
+    with pytest.raises(TimedOutError, match="cannot use a: it answers 503"):
+        watch(target, policy=policy, launch=launch)
+    assert hung.jobs
+
+
+def test_of_many_targets_a_failure_names_the_first_ones(watch: Wide) -> None:
+    with pytest.raises(TimedOutError) as caught:
+        watch(*(Fake(f"t{number}", ready=False) for number in range(25)))
+    assert "t19: connection refused; and 5 more (gave up" in str(caught.value)
+
+
+def test_of_many_targets_the_facts_list_the_first_ones_and_count_all(watch: Wide) -> None:
+    facts = watch(*(Fake(f"t{number}") for number in range(120))).facts
+    assert facts["ready_count"] == 120
+    assert facts["ready"] == [f"t{number}" for number in range(100)]
+
+
 # looking once
 
 

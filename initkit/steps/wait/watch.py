@@ -20,10 +20,10 @@ from initkit.core.outcome import Outcome
 from initkit.core.record import Record
 from initkit.core.stop import Stop
 from initkit.core.values import show_duration
-from initkit.steps.wait.crew import Crew
-from initkit.steps.wait.desk import Desk
+from initkit.steps.wait.events import EventQueue
 from initkit.steps.wait.net.dial import Dialer, failure
 from initkit.steps.wait.net.names import Names
+from initkit.steps.wait.pool import ThreadPool
 from initkit.steps.wait.target import ProbeContext
 from initkit.steps.wait.watched import DEFAULTS, TOGETHER, Beat, Watched
 
@@ -56,15 +56,15 @@ class _Answer(Record):
 
 
 class Watch:
-    """One wait: its targets, their attempts under way, and the desk that the answers come to."""
+    """One wait: its targets, their attempts under way, and the queue that their answers come to."""
 
     def __init__(self, step: Wait, context: Context, *, launch: Launch | None = None) -> None:
         self._step = step
         self._context = context
         self._clock = context.clock
-        self._crew = Crew()
-        self._launch = launch or self._crew.launch
-        self._desk: Desk[_Answer] = Desk()
+        self._pool = ThreadPool()
+        self._launch = launch or self._pool.launch
+        self._events: EventQueue[_Answer] = EventQueue()
         self._names = Names(context.clock)
         self._began = context.clock.now()
         self._beat = Beat(context.clock)
@@ -133,7 +133,7 @@ class Watch:
 
     def _go_on_until(self, is_done: Callable[[], bool]) -> None:
         try:
-            with self._context.stop.calling(self._desk.ring):
+            with self._context.stop.calling(self._events.ring):
                 while not is_done():
                     self._go_on()
         finally:
@@ -143,12 +143,12 @@ class Watch:
             for watched in self._all:
                 if watched.dialer:
                     watched.dialer.close()
-            self._desk.close()
-            self._crew.close()
+            self._events.close()
+            self._pool.close()
 
     def _go_on(self) -> None:
         """Sleep until something is to be done, and do it."""
-        answers, owners = self._desk.wait(self._clock, max(0.0, self._wakes_at() - self._clock.now()))
+        answers, owners = self._events.wait(self._clock, max(0.0, self._wakes_at() - self._clock.now()))
         self._beat.next()
         for answer in answers:
             self._settle(answer)
@@ -231,8 +231,8 @@ class Watch:
             watched.wakes_at = watched.dialer.expires_at
 
     def _has_room(self, watched: Watched) -> bool:
-        has_thread = watched.endpoint is not None or self._crew.has_room
-        return has_thread and self._busy + self._desk.sockets < self._room
+        has_thread = watched.endpoint is not None or self._pool.has_room
+        return has_thread and self._busy + self._events.sockets < self._room
 
     def _admit(self) -> None:
         """Begin the attempts whose turn has come."""
@@ -269,23 +269,23 @@ class Watch:
                 answer = _Answer(watched.place, serial, watched.target.probe(context))
             except BaseException as error:  # noqa: BLE001 - it is judged, or raised again, where it is received
                 answer = _Answer(watched.place, serial, error=error)
-            self._desk.post(answer)
+            self._events.post(answer)
 
         try:
             self._launch(job)
         except RuntimeError:
-            self._desk.post(_Answer(watched.place, serial, error=_no_thread(watched.target.name)))
+            self._events.post(_Answer(watched.place, serial, error=_no_thread(watched.target.name)))
 
     def _connect(self, watched: Watched, endpoint: HostPort) -> None:
         """Connect without a thread, once the addresses are known."""
         serial = watched.serial
 
         def wake() -> None:
-            self._desk.post(_Answer(watched.place, serial, is_name=True))
+            self._events.post(_Answer(watched.place, serial, is_name=True))
 
         if watched.dialer is None:
-            plug = self._desk.plug(watched.place)
-            watched.dialer = Dialer(endpoint.port, plug, patience=watched.attempts.policy.attempt_timeout)
+            registration = self._events.registration(watched.place)
+            watched.dialer = Dialer(endpoint.port, registration, patience=watched.attempts.policy.attempt_timeout)
         try:
             addresses = self._names.peek(endpoint.host, self._launch, wake)
         except InitkitError as error:

@@ -112,7 +112,7 @@ def test_its_standard_output_can_be_matched() -> None:
 def test_a_pattern_that_never_ends_does_not_outlast_the_attempt() -> None:
     began = time.monotonic()
     error = failed(f"echo {'a' * 40}b", output_matches="(a+)+c", attempt_timeout=1.0)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert type(error) is TemporaryError
     assert error.cause == "its output could not be searched in time"
 
@@ -187,7 +187,7 @@ def test_a_program_that_is_still_being_written_will_do_later(tmp_path: Path) -> 
 def test_a_program_that_does_not_end_is_ended_in_time() -> None:
     began = time.monotonic()
     error = failed(sh("echo waiting for db; exec sleep 100"), attempt_timeout=0.5)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert type(error) is TemporaryError
     assert str(error) == (
         "cannot run sh: it does not end in time: waiting for db; see why it hangs, or raise --attempt-timeout"
@@ -211,7 +211,7 @@ def test_a_program_that_is_deaf_to_sigterm_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     began = time.monotonic()
     failed(python(f"{DEAF}{REPORT}time.sleep(100)", pids), attempt_timeout=1.0)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert are_gone(pids_in(pids, 1), timeout=0)
 
 
@@ -241,7 +241,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path, last: str) -> None:
         assert target.probe(make_context(attempt_timeout=2.0)) == "exits 0"
     except TemporaryError:
         assert last != "exit 0"
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
     assert are_gone(pids_in(pids, 4), timeout=0)
 
 
@@ -253,7 +253,7 @@ def test_a_daemon_that_holds_its_output_open_is_not_waited_for(tmp_path: Path) -
     began = time.monotonic()
     try:
         assert command(sh(script), output_matches="up").probe(make_context()) == "exits 0"
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 10
     finally:
         for pid in pids_in(pids, 1):
             os.kill(pid, signal.SIGKILL)
@@ -265,7 +265,7 @@ def test_a_program_that_prints_for_ever_costs_no_memory() -> None:
     target = command("yes", output_matches="^n")
     with pytest.raises(TemporaryError) as caught:
         target.probe(make_context(attempt_timeout=0.5))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert caught.value.cause == "it does not end in time: y"
 
 

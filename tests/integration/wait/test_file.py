@@ -147,7 +147,7 @@ def test_a_huge_file_does_not_outlast_its_attempt(tmp_path: Path) -> None:
         huge.truncate(1 << 40)  # a hole, which takes no room
     began = time.monotonic()
     error = failed(file(path, contains="x"), attempt_timeout=0.3)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert type(error) is TemporaryError
     assert str(error) == f"cannot read {path}: it is too much for one attempt; raise --attempt-timeout"
 

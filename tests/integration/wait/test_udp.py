@@ -129,7 +129,7 @@ def test_a_flood_of_wrong_answers_takes_no_longer_than_an_attempt(serve: Callabl
     server = serve(lambda _: [b"x" * 60000] * 200)
     began = time.monotonic()
     error = failed(f"127.0.0.1:{server.port}", expect="READY", timeout=0.5)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10
     assert type(error) is AbsentError
     assert len(error.advice) < 120
 
@@ -145,7 +145,7 @@ def test_silence_is_not_certain(serve: Callable[..., UdpServer]) -> None:
     server = serve(silence)
     began = time.monotonic()
     error = failed(f"127.0.0.1:{server.port}", timeout=0.4)
-    assert 0.3 < time.monotonic() - began < 4
+    assert 0.3 < time.monotonic() - began < 10
     assert type(error) is TemporaryError
     assert error.cause == f"no answer from 127.0.0.1:{server.port}"
 

@@ -47,7 +47,7 @@ class Plugged:
 
 
 @pytest.fixture
-def plug() -> Plugged:
+def registration() -> Plugged:
     return Plugged()
 
 
@@ -58,11 +58,11 @@ def port() -> int:
 
 
 @pytest.fixture
-def dialer(port: int, plug: Plugged) -> Iterator[Dialer]:
-    one = Dialer(port, plug, patience=PATIENCE)
+def dialer(port: int, registration: Plugged) -> Iterator[Dialer]:
+    one = Dialer(port, registration, patience=PATIENCE)
     yield one
     one.close()
-    assert plug.watched == {}
+    assert registration.watched == {}
 
 
 @contextmanager
@@ -96,40 +96,42 @@ def accept(server: socket.socket) -> None:
     server.settimeout(10)
 
 
-def connected(dialer: Dialer, plug: Plugged, now: float = 0.0) -> socket.socket:
+def connected(dialer: Dialer, registration: Plugged, now: float = 0.0) -> socket.socket:
     """What `advance` gives, at once or once something is heard."""
     connection = dialer.advance(now)
     if connection is None:
-        plug.wait()
+        registration.wait()
         connection = dialer.advance(now)
     assert connection is not None
     return connection
 
 
-def failed(dialer: Dialer, plug: Plugged, now: float = 0.0) -> OSError:
+def failed(dialer: Dialer, registration: Plugged, now: float = 0.0) -> OSError:
     with pytest.raises(OSError) as caught:  # noqa: PT011 - it is looked at by the test
-        connected(dialer, plug, now)
+        connected(dialer, registration, now)
     return caught.value
 
 
 # one address
 
 
-def test_an_open_port_is_connected_to(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_an_open_port_is_connected_to(dialer: Dialer, registration: Plugged, port: int) -> None:
     with open_at(ONE, port):
         dialer.begin([ONE], 0.0)
-        with connected(dialer, plug) as connection:
+        with connected(dialer, registration) as connection:
             assert connection.getpeername() == (str(ONE), port)
 
 
-def test_a_closed_port_is_certainly_absent(dialer: Dialer, plug: Plugged) -> None:
+def test_a_closed_port_is_certainly_absent(dialer: Dialer, registration: Plugged) -> None:
     dialer.begin([ONE], 0.0)
-    error = failure("x:1", failed(dialer, plug))
+    error = failure("x:1", failed(dialer, registration))
     assert isinstance(error, AbsentError)
     assert str(error) == "cannot connect to x:1: connection refused; check that it is running"
 
 
-def test_a_silent_address_is_waited_for_and_joined_by_three_others(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_a_silent_address_is_waited_for_and_joined_by_three_others(
+    dialer: Dialer, registration: Plugged, port: int
+) -> None:
     with silent_at(ONE, port):
         counts = []
         for moment in (0.0, 1.0, 2.0, 4.0, 6.0, 7.0, 7.9):
@@ -138,7 +140,7 @@ def test_a_silent_address_is_waited_for_and_joined_by_three_others(dialer: Diale
             counts.append(dialer.count)
         # another one each quarter of the patience
         assert counts == [1, 1, 2, 3, 4, 4, 4]
-        assert len(plug.watched) == 4
+        assert len(registration.watched) == 4
 
 
 def test_silence_beyond_patience_is_given_up(dialer: Dialer, port: int) -> None:
@@ -150,7 +152,7 @@ def test_silence_beyond_patience_is_given_up(dialer: Dialer, port: int) -> None:
         assert dialer.count == 0
 
 
-def test_a_connection_of_an_earlier_attempt_still_counts(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_a_connection_of_an_earlier_attempt_still_counts(dialer: Dialer, registration: Plugged, port: int) -> None:
     with silent_at(ONE, port) as server:
         dialer.begin([ONE], 0.0)
         assert dialer.advance(0.0) is None
@@ -158,7 +160,7 @@ def test_a_connection_of_an_earlier_attempt_still_counts(dialer: Dialer, plug: P
         assert dialer.advance(1.0) is None
         assert dialer.count == 1
         accept(server)
-        connected(dialer, plug, 2.0).close()
+        connected(dialer, registration, 2.0).close()
 
 
 def test_an_address_that_the_name_has_no_more_is_given_up(dialer: Dialer, port: int) -> None:
@@ -170,42 +172,44 @@ def test_an_address_that_the_name_has_no_more_is_given_up(dialer: Dialer, port: 
         assert dialer.count == 1
 
 
-def test_close_leaves_nothing(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_close_leaves_nothing(dialer: Dialer, registration: Plugged, port: int) -> None:
     with silent_at(ONE, port):
         dialer.begin([ONE], 0.0)
         assert dialer.advance(0.0) is None
-        (connection,) = plug.watched.values()
+        (connection,) = registration.watched.values()
         dialer.close()
-        assert (dialer.count, plug.watched, connection.fileno()) == (0, {}, -1)
+        assert (dialer.count, registration.watched, connection.fileno()) == (0, {}, -1)
 
 
 # several addresses
 
 
-def test_after_a_refusal_the_next_address_has_its_turn_at_once(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_after_a_refusal_the_next_address_has_its_turn_at_once(
+    dialer: Dialer, registration: Plugged, port: int
+) -> None:
     with open_at(THREE, port):
         dialer.begin([ONE, TWO, THREE], 0.0)
         connection = dialer.advance(0.0)
         while connection is None:
-            plug.wait()
+            registration.wait()
             connection = dialer.advance(0.0)
         with connection:
             assert connection.getpeername()[0] == str(THREE)
 
 
-def test_after_a_silence_the_next_address_has_its_turn(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_after_a_silence_the_next_address_has_its_turn(dialer: Dialer, registration: Plugged, port: int) -> None:
     with silent_at(ONE, port), open_at(TWO, port):
         dialer.begin([ONE, TWO], 0.0)
         assert dialer.advance(0.0) is None
         assert dialer.wakes_at(0.0) == SILENT
         assert dialer.advance(SILENT * 0.9) is None
         assert dialer.count == 1
-        with connected(dialer, plug, SILENT) as connection:
+        with connected(dialer, registration, SILENT) as connection:
             assert connection.getpeername()[0] == str(TWO)
 
 
-def test_an_address_has_its_turn_although_attempts_join_before(port: int, plug: Plugged) -> None:
-    hasty = Dialer(port, plug, patience=SILENT * 2)  # a quarter of which is over before the second one's turn
+def test_an_address_has_its_turn_although_attempts_join_before(port: int, registration: Plugged) -> None:
+    hasty = Dialer(port, registration, patience=SILENT * 2)  # a quarter of which is over before the second one's turn
     with silent_at(ONE, port), open_at(TWO, port) as server:
         for number in range(8):
             moment = number * SILENT / 2
@@ -220,22 +224,24 @@ def test_an_address_has_its_turn_although_attempts_join_before(port: int, plug: 
             pytest.fail("nobody came")
 
 
-def test_the_first_address_may_still_be_the_quicker_one(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_the_first_address_may_still_be_the_quicker_one(dialer: Dialer, registration: Plugged, port: int) -> None:
     with silent_at(ONE, port) as server, silent_at(TWO, port):
         dialer.begin([ONE, TWO], 0.0)
         assert dialer.advance(0.0) is None
         assert dialer.advance(SILENT) is None
         assert dialer.count == 2
         accept(server)
-        with connected(dialer, plug, 2.0) as connection:
+        with connected(dialer, registration, 2.0) as connection:
             assert connection.getpeername()[0] == str(ONE)
 
 
-def test_where_one_refuses_and_another_is_silent_it_is_not_absent(dialer: Dialer, plug: Plugged, port: int) -> None:
+def test_where_one_refuses_and_another_is_silent_it_is_not_absent(
+    dialer: Dialer, registration: Plugged, port: int
+) -> None:
     with silent_at(ONE, port):
         dialer.begin([ONE, TWO], 0.0)
         assert dialer.advance(0.0) is None
-        error = failed(dialer, plug, SILENT)
+        error = failed(dialer, registration, SILENT)
     shown = failure("x:1", error)
     assert type(shown) is TemporaryError
     assert shown.cause == f"no answer from {ONE}"
@@ -254,18 +260,18 @@ def test_where_one_refuses_the_other_gets_a_moment_to_answer(dialer: Dialer, por
         assert error.cause == f"no answer from {TWO}"
 
 
-def test_an_address_that_cannot_be_reached_weighs_more_than_a_refusal(dialer: Dialer, plug: Plugged) -> None:
+def test_an_address_that_cannot_be_reached_weighs_more_than_a_refusal(dialer: Dialer, registration: Plugged) -> None:
     nowhere = Address(socket.AF_INET, ("255.255.255.255", 0))  # of which connect(2) knows at once
     for addresses in ([ONE, nowhere], [nowhere, ONE]):
         dialer.begin(addresses, 0.0)
-        error = failed(dialer, plug)
+        error = failed(dialer, registration)
         assert error.errno != errno.ECONNREFUSED
         assert not isinstance(failure("x:1", error), AbsentError)
 
 
-def test_every_address_must_refuse_to_be_absent(dialer: Dialer, plug: Plugged) -> None:
+def test_every_address_must_refuse_to_be_absent(dialer: Dialer, registration: Plugged) -> None:
     dialer.begin([ONE, TWO, THREE], 0.0)
-    assert failed(dialer, plug).errno == errno.ECONNREFUSED
+    assert failed(dialer, registration).errno == errno.ECONNREFUSED
 
 
 # what breaks in between
@@ -293,14 +299,14 @@ def break_off(server: socket.socket) -> None:
 
 
 def test_a_connection_that_is_reset_while_it_is_looked_at_is_closed_and_told_as_that(port: int) -> None:
-    plug = Resets()
-    plug.server.close()
-    dialer = Dialer(port, plug, patience=PATIENCE)
-    with silent_at(ONE, port) as plug.server:
+    registration = Resets()
+    registration.server.close()
+    dialer = Dialer(port, registration, patience=PATIENCE)
+    with silent_at(ONE, port) as registration.server:
         dialer.begin([ONE], 0.0)
         assert dialer.advance(0.0) is None
-        accept(plug.server)
-        plug.wait()
+        accept(registration.server)
+        registration.wait()
         connection: socket.socket | None = None
         errors: list[int | None] = []
         try:
@@ -308,10 +314,10 @@ def test_a_connection_that_is_reset_while_it_is_looked_at_is_closed_and_told_as_
         except OSError as error:
             errors.append(error.errno)
         dialer.close()
-    still_open = [one for one in plug.seen if one.fileno() != -1]
-    for one in plug.seen:
+    still_open = [one for one in registration.seen if one.fileno() != -1]
+    for one in registration.seen:
         one.close()
-    assert len(plug.seen) == 1
+    assert len(registration.seen) == 1
     assert still_open == ([] if connection is None else [connection])
     assert errno.ENOTCONN not in errors
 

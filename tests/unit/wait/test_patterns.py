@@ -62,7 +62,7 @@ def test_a_search_without_end_ends() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         parse_pattern("(a+)+$").is_in("a" * 60 + "b", 0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def test_a_search_that_nobody_waits_for_any_more_ends_by_itself() -> None:

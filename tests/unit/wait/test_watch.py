@@ -24,8 +24,8 @@ from initkit.core.errors import (
 )
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.retry import RetryPolicy
-from initkit.steps.wait.crew import Crew
 from initkit.steps.wait.net.names import look_up
+from initkit.steps.wait.pool import ThreadPool
 from initkit.steps.wait.step import Wait
 from initkit.steps.wait.target import Pace
 from initkit.steps.wait.watch import Watch, look
@@ -470,7 +470,7 @@ def test_a_scheme_has_its_own_pace_where_nothing_else_was_asked_for() -> None:
 
 
 def test_threads_are_used_again_and_go_home() -> None:
-    crew = Crew()
+    pool = ThreadPool()
     seen: list[int] = []
     for number in range(5):
         done = threading.Event()
@@ -479,21 +479,21 @@ def test_threads_are_used_again_and_go_home() -> None:
             seen.append(threading.get_ident())
             done.set()
 
-        crew.launch(job)
+        pool.launch(job)
         assert done.wait(10)
-        until_idle(crew, min(1, number + 1))
+        until_idle(pool, min(1, number + 1))
     assert len(set(seen)) == 1
     workers = [thread for thread in threading.enumerate() if thread.ident in seen]
-    crew.close()
+    pool.close()
     for worker in workers:
         worker.join(10)
     assert not any(worker.is_alive() for worker in workers)
 
 
-def until_idle(crew: Crew, count: int) -> None:
+def until_idle(pool: ThreadPool, count: int) -> None:
     for _ in range(10_000):
-        with crew._lock:
-            if crew._idle >= count:
+        with pool._lock:
+            if pool._idle >= count:
                 return
         threading.Event().wait(0.001)
     pytest.fail("the thread did not become idle")

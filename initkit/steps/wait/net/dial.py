@@ -29,7 +29,7 @@ _ABSENT = {errno.ECONNREFUSED, errno.ENOENT}
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EISCONN}
 
 
-class Plug(Protocol):
+class Registration(Protocol):
     """What watches a socket until it can be written to, which is when a connection has succeeded or failed."""
 
     def add(self, connection: socket.socket) -> None:
@@ -58,9 +58,9 @@ class Dialer:
     still counts, and joined by new ones, so that an address that was silent is noticed soon after it comes up.
     """
 
-    def __init__(self, port: int, plug: Plug, *, patience: float) -> None:
+    def __init__(self, port: int, registration: Registration, *, patience: float) -> None:
         self._port = port
-        self._plug = plug
+        self._registration = registration
         self._patience = patience
         self._again = patience / _TOGETHER
         self._pending: list[_Pending] = []
@@ -129,7 +129,7 @@ class Dialer:
             elif peer := _peer(pending.connection):
                 if not _is_itself(pending.connection, peer):
                     self._pending.remove(pending)
-                    self._plug.remove(pending.connection)
+                    self._registration.remove(pending.connection)
                     return pending.connection
                 self._drop(pending)
                 self._failed[pending.address] = _refused()
@@ -152,7 +152,7 @@ class Dialer:
             return None
         if (peer := _peer(connection)) and not _is_itself(connection, peer):
             return connection
-        self._plug.add(connection)
+        self._registration.add(connection)
         self._pending.append(_Pending(address, connection, now))
         return None
 
@@ -176,7 +176,7 @@ class Dialer:
 
     def _drop(self, pending: _Pending) -> None:
         self._pending.remove(pending)
-        self._plug.remove(pending.connection)
+        self._registration.remove(pending.connection)
         pending.connection.close()
 
 
@@ -234,10 +234,10 @@ def connect(context: Context, endpoint: HostPort) -> socket.socket:
     names = context.names if isinstance(context, ProbeContext) else None
     ends = context.clock.now() + max(0.001, context.attempt_timeout)
     addresses = names.resolve(endpoint.host, context.attempt_timeout) if names else look_up(endpoint.host)
-    plug = _Poll()
-    dialer = Dialer(endpoint.port, plug, patience=max(0.001, context.attempt_timeout))
+    registration = _Poll()
+    dialer = Dialer(endpoint.port, registration, patience=max(0.001, context.attempt_timeout))
     try:
-        connection = _connected(dialer, addresses, plug, context, ends)
+        connection = _connected(dialer, addresses, registration, context, ends)
     except OSError as error:
         raise failure(str(endpoint), error) from error
     finally:
@@ -249,7 +249,7 @@ def connect(context: Context, endpoint: HostPort) -> socket.socket:
 
 
 def _connected(
-    dialer: Dialer, addresses: Sequence[Address], plug: _Poll, context: Context, ends: float
+    dialer: Dialer, addresses: Sequence[Address], registration: _Poll, context: Context, ends: float
 ) -> socket.socket:
     dialer.begin(addresses, context.clock.now())
     heard: OSError | None = None
@@ -262,7 +262,7 @@ def _connected(
             if not dialer.count:
                 break
         wake = min(ends, dialer.wakes_at(now)) if not heard else ends
-        plug.poll.poll(max(1.0, (wake - now) * 1000))
+        registration.poll.poll(max(1.0, (wake - now) * 1000))
     raise heard or TimeoutError(errno.ETIMEDOUT, "no answer")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 Job = Callable[[], None]
 
 
-class Crew:
+class ThreadPool:
     """Daemon threads that are used again: a job that hangs for ever costs one, and keeps no one from leaving."""
 
     def __init__(self, most: int = 128) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from initkit.steps.wait.crew import Crew
+from initkit.steps.wait.pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,29 +36,29 @@ def hanging() -> Iterator[Hanging]:
 
 
 def test_jobs_that_hang_are_done_side_by_side_up_to_the_limit(hanging: Hanging) -> None:
-    crew = Crew(most=3)
+    pool = ThreadPool(most=3)
     for _ in range(3):
-        assert crew.has_room
-        crew.launch(hanging)
+        assert pool.has_room
+        pool.launch(hanging)
     assert len({hanging.begun.get(timeout=20) for _ in range(3)}) == 3
-    assert not crew.has_room
-    crew.close()
+    assert not pool.has_room
+    pool.close()
 
 
 def test_a_job_beyond_the_limit_is_done_once_a_thread_is_free(hanging: Hanging) -> None:
-    crew = Crew(most=1)
-    crew.launch(hanging)
+    pool = ThreadPool(most=1)
+    pool.launch(hanging)
     hanging.begun.get(timeout=20)
     done: queue.SimpleQueue[str] = queue.SimpleQueue()
     for word in ("first", "second"):
-        crew.launch(partial(done.put, word))
-    assert not crew.has_room
+        pool.launch(partial(done.put, word))
+    assert not pool.has_room
     with pytest.raises(queue.Empty):
         done.get(timeout=0.05)
     hanging.go_on.set()
     assert [done.get(timeout=20) for _ in range(2)] == ["first", "second"]
-    until(lambda: crew.has_room, "room again")
-    crew.close()
+    until(lambda: pool.has_room, "room again")
+    pool.close()
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -69,12 +69,12 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def test_one_that_hangs_keeps_nobody_from_leaving(hanging: Hanging) -> None:
-    crew = Crew()
-    crew.launch(hanging)
+    pool = ThreadPool()
+    pool.launch(hanging)
     stuck = hanging.begun.get(timeout=20)
-    crew.launch(hanging)
+    pool.launch(hanging)
     hanging.begun.get(timeout=20)
-    crew.close()
+    pool.close()
     workers = [thread for thread in threading.enumerate() if thread.ident == stuck]
     assert all(worker.daemon for worker in workers)
     hanging.go_on.set()
@@ -85,16 +85,16 @@ def test_one_that_hangs_keeps_nobody_from_leaving(hanging: Hanging) -> None:
 
 def test_there_is_no_thread_before_there_is_a_job() -> None:
     before = threading.active_count()
-    crew = Crew()
-    assert (crew.has_room, threading.active_count()) == (True, before)
-    crew.close()
+    pool = ThreadPool()
+    assert (pool.has_room, threading.active_count()) == (True, before)
+    pool.close()
 
 
 def test_many_short_jobs_need_few_threads() -> None:
-    crew, done = Crew(), queue.SimpleQueue[int]()
+    pool, done = ThreadPool(), queue.SimpleQueue[int]()
     for _ in range(200):
-        crew.launch(lambda: done.put(threading.get_ident()))
+        pool.launch(lambda: done.put(threading.get_ident()))
         done.get(timeout=20)
-        until(lambda: crew._idle > 0, "an idle thread")
-    assert crew._threads == 1
-    crew.close()
+        until(lambda: pool._idle > 0, "an idle thread")
+    assert pool._threads == 1
+    pool.close()

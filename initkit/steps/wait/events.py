@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Desk(Generic[T]):
+class EventQueue(Generic[T]):
     """Answers come in from any thread; sockets are watched for whoever they belong to."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Desk(Generic[T]):
         self.ring()
 
     def ring(self) -> None:
-        """Wake who waits; nothing once the desk is closed, when the descriptor may be somebody else's."""
+        """Wake who waits; nothing once the queue is closed, when the descriptor may be somebody else's."""
         with self._lock:
             if self._is_open:
                 os.eventfd_write(self._bell, 1)
@@ -54,9 +54,9 @@ class Desk(Generic[T]):
         answers = [self._answers.popleft() for _ in range(len(self._answers))]
         return answers, owners
 
-    def plug(self, owner: int) -> Plug:
+    def registration(self, owner: int) -> Registration:
         """Where an owner's sockets are plugged in."""
-        return Plug(self._poll, self._owners, owner)
+        return Registration(self._poll, self._owners, owner)
 
     @property
     def sockets(self) -> int:
@@ -71,7 +71,7 @@ class Desk(Generic[T]):
             os.close(self._bell)
 
 
-class Plug:
+class Registration:
     """The sockets of one owner."""
 
     def __init__(self, poll: select.epoll, owners: dict[int, int], owner: int) -> None:

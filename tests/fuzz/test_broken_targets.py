@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Peer = Callable[[Behaviour], int]
 
-SEED = int(os.environ.get("INITKIT_TEST_SEED") or random.SystemRandom().randrange(10**9))
+SEED = int(os.environ.get("INITKIT_TEST_SEED", "20261122"))  # another number: other targets
 CANARY = "c4n4ry-hunter2"
 COUNT = 200
 TIMEOUT = 0.4  # seconds for each wait

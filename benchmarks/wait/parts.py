@@ -7,6 +7,7 @@ import random
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from children import Child, Used, give_up, measure, pause
@@ -80,7 +81,7 @@ def _lag(program: Program, scheme: str, after: float, env: Mapping[str, str]) ->
 def lags(setting: Setting, after: float, aims: Mapping[str, tuple[float, float | None]]) -> list[Row]:
     """Detection lag where a port opens at a random moment after `after` seconds; the aims are in milliseconds."""
     trials = {
-        f"{scheme} {program.name}": lambda program=program, scheme=scheme: _lag(program, scheme, after, setting.env)
+        f"{scheme} {program.name}": partial(_lag, program, scheme, after, setting.env)
         for program in setting.programs
         for scheme in program.schemes
     }
@@ -100,7 +101,7 @@ def cold(setting: Setting) -> list[Row]:
         port.open()
         commands = {program.name: program.command([port.url]) for program in setting.programs}
         commands |= {"python: pass": [sys.executable, "-c", "pass"], _CLICK: _IMPORT_CLICK}
-        trials = {name: lambda words=words: measure(words, setting.env) for name, words in commands.items()}
+        trials = {name: partial(measure, words, setting.env) for name, words in commands.items()}
         runs: dict[str, list[Used]] = by_turns(setting, trials, gap=None)
     cpu = medians(runs, lambda used: used.cpu, 1000)
     memory = medians(runs, lambda used: used.memory)
@@ -130,7 +131,7 @@ def idle(setting: Setting) -> list[Row]:
     """Ten closed ports, waited for in vain."""
     seconds = 20.0
     trials: dict[str, Callable[[], tuple[float, float]]] = {
-        program.name: lambda program=program: _idle(program, seconds, setting.env) for program in setting.programs
+        program.name: partial(_idle, program, seconds, setting.env) for program in setting.programs
     }
     gap = seconds / len(trials)
     trials[_CLICK] = lambda: (measure(_IMPORT_CLICK, setting.env).cpu, 0.0)
@@ -178,7 +179,7 @@ def many(setting: Setting) -> list[Row]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for after in (5.0, 15.0):
         trials = {
-            program.name: lambda program=program, after=after: _many(program, after, setting.env)
+            program.name: partial(_many, program, after, setting.env)
             for program in setting.programs
             if program.takes_many
         }

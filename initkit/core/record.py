@@ -21,6 +21,9 @@ class Record:
 
     def __init__(self, *values: Any, **named: Any) -> None:  # noqa: ANN401 - the fields have types of their own
         names = self._names
+        if len(values) == len(names) and not named:
+            vars(self).update(zip(names, values, strict=True))
+            return
         given = dict(zip(names, values, strict=False)) | named
         missing = [name for name in names if name not in given and not hasattr(type(self), name)]
         if missing or len(given) < len(values) + len(named) or not given.keys() <= set(names):

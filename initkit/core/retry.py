@@ -94,10 +94,11 @@ class Attempts:
         Raises:
             TimedOutError: it would not be the first, and the deadline is past.
         """
-        if self.number and self.remaining <= 0:
+        remaining = self.remaining
+        if self.number and remaining <= 0:
             raise self.timed_out(self._last)
         self.number += 1
-        return min(self.policy.attempt_timeout, self.remaining)
+        return min(self.policy.attempt_timeout, remaining)
 
     def judge(self, error: InitkitError) -> Verdict:
         """Decide what follows an attempt that failed with `error`."""
@@ -114,7 +115,7 @@ class Attempts:
         left = self.remaining
         if left <= 0:
             return Verdict(error=self.timed_out(error))
-        return Verdict(pause=min(self._pause(), left))
+        return Verdict(min(self._pause(), left), None)
 
     def timed_out(self, error: InitkitError | None) -> TimedOutError:
         """The error for a deadline or a number of attempts that is used up, caused by the last `error`."""

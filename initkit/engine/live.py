@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from initkit.core.redact import redact
 from initkit.core.values import show_duration
@@ -23,6 +23,8 @@ _PATIENCE = 0.4  # seconds before the display appears: what is there at once nee
 
 class LiveSink:
     """Writes lines, and keeps a table of what is missing below them while there is something."""
+
+    shows_missing: ClassVar[bool] = True
 
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         self._plain = TextSink(stream)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TextIO
 
 from initkit.core.record import Record
 from initkit.core.values import show_duration
@@ -46,7 +46,13 @@ class Event(Record):
 
 
 class Sink(Protocol):
-    """Where events go."""
+    """Where events go.
+
+    Attributes:
+        shows_missing: whether `update` shows anything; to list a thousand targets for each of them takes its time.
+    """
+
+    shows_missing: ClassVar[bool]
 
     def write(self, event: Event) -> None:
         """Show one event."""
@@ -126,7 +132,7 @@ class Reporter:
         with self._lock:
             for key in [key for key in self._missing if key[0] == result.name]:
                 del self._missing[key]
-            self._sink.update(self._missed())
+            self._show()
         if result.traceback:
             self.emit("error", "traceback", result.traceback.rstrip(), step=result.name)
         bad = result.exit_code and result.exit_code != EXIT_WOULD_CHANGE
@@ -148,7 +154,7 @@ class Reporter:
             self._tried[step] = max(attempts, self._tried.get(step, 0))
             is_news = before is None or before.why != why
             if is_news:  # how many attempts it were is shown by the next tick
-                self._sink.update(self._missed())
+                self._show()
         if is_news:
             text = why if name == step else f"waiting for {name}: {why}"
             self.emit("info", "missing", text, {"target": name, "why": why, "attempts": attempts}, step=step)
@@ -160,7 +166,7 @@ class Reporter:
         with self._lock:
             self._missing.pop((step, name), None)
             self._tried[step] = max(attempts, self._tried.get(step, 0))
-            self._sink.update(self._missed())
+            self._show()
         tries = _tries(attempts)
         spent = show_duration(round(seconds, 2))
         self.emit(
@@ -179,6 +185,10 @@ class Reporter:
     def tried(self, step: str) -> int:
         """The most attempts that the step has made at anything."""
         return self._tried.get(step, 0)
+
+    def _show(self) -> None:
+        if self._sink.shows_missing:
+            self._sink.update(self._missed())
 
     def _missed(self) -> list[Missing]:
         return [entry for key, entry in self._missing.items() if key not in self._under_way]
@@ -287,6 +297,8 @@ class StepVoice(Record):
 class TextSink:
     """A line per event, for `kubectl logs`: the time in UTC, the step, what happened."""
 
+    shows_missing: ClassVar[bool] = False
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
@@ -314,6 +326,8 @@ def text_line(event: Event) -> str:
 
 class JsonSink:
     """One JSON object a line: ``time`` (RFC 3339, UTC), ``level``, ``event``, ``step``, ``message`` and the facts."""
+
+    shows_missing: ClassVar[bool] = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

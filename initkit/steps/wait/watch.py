@@ -36,7 +36,7 @@ __all__ = ["DEFAULTS", "Watch", "counted", "look"]
 
 Launch = Callable[[Callable[[], None]], None]
 # seconds that each target adds to the pauses of all: a thousand of them are to leave most of a core to others
-_CONNECTING, _PROBING = 0.0002, 0.004
+_CONNECTING, _PROBING = 0.00015, 0.004
 _AT_MOST_EARLY = 0.02  # seconds that an attempt may come early, to be made together with others
 _LAST_WORDS, _LAST_SHARE = 0.1, 0.05  # seconds, or share, of an attempt's time that its probe does not get
 _LANDING = 1.0  # seconds for probes under way to clean up once the wait is over
@@ -154,6 +154,7 @@ class Watch:
             self._settle(answer)
         for place in dict.fromkeys(owners):
             self._advance(self._all[place])
+            self._plan(self._all[place])
         now = self._clock.now()
         for watched in self._due(now):
             self._wake(watched, now)
@@ -206,7 +207,6 @@ class Watch:
             watched.silent(self._silence(watched), self._cost)
         elif watched.dialer:
             self._advance(watched)
-            return
         self._plan(watched)
 
     def _silence(self, watched: Watched) -> str:
@@ -307,7 +307,7 @@ class Watch:
         try:
             connection = watched.dialer.advance(now)
         except OSError as error:
-            watched.heard(watched.serial, "", failure(str(watched.endpoint), error), self._cost)
+            watched.heard(watched.serial, "", failure(watched.where, error), self._cost)
         else:
             if connection is not None:
                 connection.close()
@@ -315,7 +315,6 @@ class Watch:
                 watched.heard(watched.latest, "accepts connections", None, self._cost)
             elif watched.serial:
                 watched.wakes_at = min(watched.silent_at, watched.dialer.wakes_at(now))
-        self._plan(watched)
 
     def _settle(self, answer: _Answer) -> None:
         """Take an answer that came from a thread."""

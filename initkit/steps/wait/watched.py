@@ -55,6 +55,7 @@ class Watched:
     Attributes:
         place: its number among the targets.
         endpoint: where connecting is all that the target wants: to where.
+        where: the same, in words.
         dialer: what connects there.
         lacks_addresses: whether the name is still being looked up.
         wakes_at: when there is something to do about it, unless an answer comes before.
@@ -72,6 +73,7 @@ class Watched:
         self.place = place
         self.target: Target = step.targets[place]
         self.endpoint: HostPort | None = getattr(self.target, "endpoint", None)
+        self.where = str(self.endpoint or "")
         self.dialer: Dialer | None = None
         self.lacks_addresses = False
         self.attempts = Attempts(paced(step.retry, self.target), timer, deadline=deadline)

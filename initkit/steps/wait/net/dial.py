@@ -9,7 +9,7 @@ import select
 import socket
 import stat
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from initkit.core.breaks import CLOSES, is_break
 from initkit.core.errors import InitkitError, SuspectError, TemporaryError
@@ -26,6 +26,7 @@ SILENT = 0.25  # seconds without an answer after which the next address is tried
 _UNANSWERED = 0.1  # seconds after which an address counts as silent where another one has refused
 _TOGETHER = 4  # connections to one address that are waited for at a time
 _ABSENT = {errno.ECONNREFUSED, errno.ENOENT}
+_KIND = int(socket.SOCK_STREAM) | int(socket.SOCK_NONBLOCK)  # as members of an enum they would be or-ed anew each time
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EISCONN}
 
 
@@ -66,7 +67,8 @@ class Dialer:
         self._pending: list[_Pending] = []
         self._turn: deque[Address] = deque()
         self._tried: list[Address] = []
-        self._failed: dict[Address, OSError] = {}
+        # by their numbers: an exception would keep its frames until the next attempt
+        self._failed: dict[Address, int] = {}
         self._next_at = 0.0
 
     def begin(self, addresses: Sequence[Address], now: float) -> None:
@@ -84,7 +86,7 @@ class Dialer:
         Raises:
             OSError: every address has failed, or some have and the others are silent.
         """
-        connected = self._look(now)
+        connected = self._look(now) if self._pending else None
         while connected is None and self._turn and (now >= self._next_at or not self._waits()):
             connected = self._try(self._turn.popleft(), now)
         if connected is None and self._failed and not self._turn and not self._may_still(now):
@@ -125,14 +127,14 @@ class Dialer:
             number = pending.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
                 self._drop(pending)
-                self._failed[pending.address] = OSError(number, os.strerror(number))
+                self._failed[pending.address] = number
             elif peer := _peer(pending.connection):
                 if not _is_itself(pending.connection, peer):
                     self._pending.remove(pending)
                     self._registration.remove(pending.connection)
                     return pending.connection
                 self._drop(pending)
-                self._failed[pending.address] = _refused()
+                self._failed[pending.address] = errno.ECONNREFUSED
         self.expire(now)
         return None
 
@@ -146,9 +148,14 @@ class Dialer:
             self._drop(mine[0])
         self._next_at = now + SILENT
         try:
-            connection = _begun(address, self._port)
+            connection = socket.socket(address.family, _KIND)
         except OSError as error:
-            self._failed[address] = error
+            self._failed[address] = error.errno or errno.EIO
+            return None
+        number = _begin(connection, address.at(self._port))
+        if number not in _UNDER_WAY:
+            connection.close()
+            self._failed[address] = number
             return None
         if (peer := _peer(connection)) and not _is_itself(connection, peer):
             return connection
@@ -171,8 +178,9 @@ class Dialer:
         silent = [address for address in self._tried if address not in self._failed]
         if silent:
             return TimeoutError(errno.ETIMEDOUT, f"no answer from {silent[0]}")
-        errors = list(self._failed.values())
-        return next((error for error in errors if error.errno not in _ABSENT), errors[0])
+        numbers = list(self._failed.values())
+        number = next((number for number in numbers if number not in _ABSENT), numbers[0])
+        return OSError(number, os.strerror(number))
 
     def _drop(self, pending: _Pending) -> None:
         self._pending.remove(pending)
@@ -180,15 +188,12 @@ class Dialer:
         pending.connection.close()
 
 
-def _begun(address: Address, port: int) -> socket.socket:
-    connection = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    number = connection.connect_ex(address.at(port))
+def _begin(connection: socket.socket, where: tuple[Any, ...]) -> int:
+    """Begin to connect; the error's number if it has failed already."""
+    number = connection.connect_ex(where)
     if number == errno.EINPROGRESS:  # on this host it may be known already
         number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if number not in _UNDER_WAY:
-        connection.close()
-        raise OSError(number, os.strerror(number))
-    return connection
+    return number
 
 
 def _peer(connection: socket.socket) -> object:
@@ -202,10 +207,6 @@ def _peer(connection: socket.socket) -> object:
 def _is_itself(connection: socket.socket, peer: object) -> bool:
     """Whether TCP has connected a socket to itself, as it may on a closed port of the ephemeral range (RFC 9293)."""
     return bool(connection.getsockname() == peer)
-
-
-def _refused() -> OSError:
-    return OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
 class _Poll:

@@ -37,7 +37,7 @@ class Http(UrlTarget[str], Declared):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")
-    pace: ClassVar[Pace] = Pace(max_interval=0.5)
+    pace: ClassVar[Pace] = Pace(max_interval=0.4)
 
     url: Annotated[HttpUrl | None, Arg("What to ask for.", "URL")] = None
     status: Annotated[Statuses, Opt("The right ones: 200,204,300-399.")] = _FINE

@@ -386,7 +386,8 @@ def test_a_server_that_comes_up_within_the_attempt_is_connected_to(port: int) ->
     with silent_at(ONE, port) as server:
         timer = threading.Timer(0.1, accept, [server])
         timer.start()
-        connect(probing([]), HostPort(str(ONE), port)).close()
+        with connect(probing([]), HostPort(str(ONE), port)) as connection:
+            assert connection.getpeername()[1] == port
         timer.join()
 
 

@@ -113,7 +113,15 @@ def _given(database: Database) -> dict[str, Any]:
         raise PermanentError("read the database's address", f"{database.source} is not UTF-8", advice) from None
     if not re.fullmatch(r"[0-9,]*", str(found.get("port") or "")):
         raise PermanentError("read the database's address", f"{database.source}: its port is no number", _ADVICE)
+    _check_ports(str(found.get("port") or ""), database.source)
     return found
+
+
+def _check_ports(ports: str, source: str) -> None:
+    for port in filter(None, ports.split(",")):
+        if not 1 <= int(port[:9]) <= 65535:  # noqa: PLR2004 - the 16 bits of RFC 9293
+            cause = f"{source}: expected a port from 1 to 65535, got {port[:20]}"
+            raise PermanentError("read the database's address", cause, "mend the port")
 
 
 def _harmless(quoted: re.Match[str]) -> str:

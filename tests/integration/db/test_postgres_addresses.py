@@ -265,6 +265,8 @@ def test_variables_and_a_password_file_fill_in_what_is_left_out(
         ("postgres://db/x?load_balance_hosts=nonsense", "load_balance_hosts"),
         ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
         ("postgres://u:hunter2%zz@db/shop", "write / as %2F"),
+        ("postgres://u@db:99999/shop", "expected a port from 1 to 65535, got 99999; mend the port"),
+        ("host=a,b port=5432,0", "expected a port from 1 to 65535, got 0; mend the port"),
     ],
 )
 def test_an_address_that_libpq_cannot_read_is_permanent(address: str, cause: str) -> None:

@@ -217,7 +217,8 @@ def test_a_program_that_is_deaf_to_sigterm_is_killed(tmp_path: Path) -> None:
 
 def test_a_program_that_ends_on_sigterm_may_do_so(tmp_path: Path) -> None:
     script = f"trap 'touch {tmp_path}/tidy; exit 0' TERM; sleep 100 & wait"
-    assert failed(sh(script), attempt_timeout=1.0).cause == "it does not end in time"
+    # the shell may say that its sleep was terminated
+    assert failed(sh(script), attempt_timeout=1.0).cause.startswith("it does not end in time")
     assert (tmp_path / "tidy").exists()
 
 

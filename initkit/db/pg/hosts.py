@@ -108,9 +108,6 @@ def _given(database: Database) -> dict[str, Any]:
         # libpq quotes what it stumbles over, which may be a part of a password
         cause = re.sub(r'"[^"]*"', _harmless, str(error).strip().splitlines()[0])
         raise PermanentError("read the database's address", f"{database.source}: {cause}", _ADVICE) from error
-    except UnicodeEncodeError:  # it shows the address; such a byte came by the command line or a variable (PEP 383)
-        advice = "in a URL write the byte as %HH"
-        raise PermanentError("read the database's address", f"{database.source} is not UTF-8", advice) from None
     if not re.fullmatch(r"[0-9,]*", str(found.get("port") or "")):
         raise PermanentError("read the database's address", f"{database.source}: its port is no number", _ADVICE)
     _check_ports(str(found.get("port") or ""), database.source)

@@ -84,6 +84,7 @@ class RecordingVoice:
     warnings: list[str] = field(default_factory=list)
     missed: list[tuple[str, str]] = field(default_factory=list)
     founds: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
 
     def note(self, text: str, **_facts: object) -> None:
         self.notes.append(text)
@@ -93,6 +94,9 @@ class RecordingVoice:
 
     def warn(self, text: str, **_facts: object) -> None:
         self.warnings.append(text)
+
+    def result(self, text: str) -> None:
+        self.results.append(text)
 
     def missing(self, name: str, why: str, *, attempts: int) -> None:  # noqa: ARG002 - the protocol's
         self.missed.append((name, why))

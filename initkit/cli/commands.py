@@ -122,8 +122,9 @@ def _parameter(option: Option) -> click.Parameter:
     text = option.help + (f" [default: {shown}]" if shown and not option.is_flag else "")
     if option.is_flag:
         return click.Option([f"--{option.key}/--no-{option.key}", name], default=None, help=text)
+    short = [f"-{option.short}"] if option.short else []
     return click.Option(
-        [f"--{option.key}", name],
+        [*short, f"--{option.key}", name],
         metavar=option.metavar,
         multiple=option.many,
         default=None,

@@ -54,10 +54,15 @@ def declared(cls: type[T]) -> type[T]:
 
 
 class Opt(Record):
-    """A field that is an option: ``--like-this`` on the command line, ``like-this`` in a plan."""
+    """A field that is an option: ``--like-this`` on the command line, ``like-this`` in a plan.
+
+    Attributes:
+        short: one letter, for ``-x``; only where people know it from the tool that it is for.
+    """
 
     help: str
     metavar: str = ""
+    short: str = ""
 
 
 class Arg(Record):
@@ -194,6 +199,7 @@ class Option(Record):
     many: bool
     required: bool
     default: Any
+    short: str = ""
 
     @property
     def is_flag(self) -> bool:
@@ -305,6 +311,7 @@ def _options(cls: type[Declared], path: tuple[str, ...], defaults: Mapping[str, 
             many=many,
             required=default is MISSING,
             default=None if default is MISSING else default,
+            short=mark.short if isinstance(mark, Opt) else "",
         )
 
 

@@ -32,6 +32,10 @@ class Voice(Protocol):
         """Something that works now but should be looked at."""
         ...
 
+    def result(self, text: str) -> None:
+        """What was asked for and goes to standard output, as it is but for secrets."""
+        ...
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         """`name` is still being waited for; a line is printed when `why` differs from what it was."""
         ...

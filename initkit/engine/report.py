@@ -5,6 +5,7 @@ Not here: the termination message (`termination`), the display on a terminal (`l
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TextIO
@@ -284,6 +285,11 @@ class StepVoice(Record):
     def warn(self, text: str, **facts: object) -> None:
         """A line that should be looked at."""
         self.reporter.emit("warning", "warning", text, facts, step=self.step)
+
+    def result(self, text: str) -> None:
+        """What was asked for, on standard output, whose stream takes the secrets out."""
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
 
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         """Something is still being waited for."""

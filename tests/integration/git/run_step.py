@@ -20,6 +20,9 @@ class _Silent:
 
     detail = warn = note
 
+    def result(self, text: str) -> None:
+        pass
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         pass
 

@@ -50,6 +50,48 @@ format = %(levelname)s %(message)s
 """
 
 
+# the connection may be handed over by another program: https://alembic.sqlalchemy.org/en/latest/cookbook.html#connection-sharing
+ENV_SHARED = """
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+config = context.config
+def run(connection):
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+given = config.attributes.get("connection", None)
+if given is None:
+    connectable = engine_from_config(config.get_section(config.config_ini_section), prefix="sqlalchemy.")
+    with connectable.connect() as connection:
+        run(connection)
+else:
+    run(given)
+"""
+
+ENV_ENVIRONMENT = """
+import os
+from alembic import context
+from sqlalchemy import create_engine
+engine = create_engine(os.environ[{name!r}])
+with engine.connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+# its transaction is begun by the select, so that alembic takes it for the caller's and commits nothing
+ENV_SELECTS = ENV_STANDARD.replace(
+    "    context.configure(", "    connection.exec_driver_sql('select 1')\n    context.configure("
+)
+
+
+def template(name: str) -> str:
+    """The env.py of one of alembic's own templates."""
+    import alembic  # noqa: PLC0415 - only where one is asked for
+
+    return (Path(alembic.__file__).parent / "templates" / name / "env.py").read_text(encoding="utf-8")
+
+
 class Builder:
     """Writes one project; each revision builds on the one before unless told otherwise."""
 
@@ -83,6 +125,14 @@ class Builder:
 @pytest.fixture
 def project(tmp_path: Path) -> Builder:
     return Builder(tmp_path / "migrations")
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database of each kind that is migrated in full."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/shop.db"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 Spawn = Callable[..., subprocess.Popen[str]]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from initkit.core.errors import Stopped, TemporaryError, TimedOutError
+from initkit.core.record import Record
 from initkit.db.dsn import Database
 from initkit.db.pg import refusals
 from initkit.db.pg.address import named
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 classify = refusals.classify
 DIAL = Dial()
+# libpq's own are the system's, two hours: https://www.postgresql.org/docs/current/libpq-connect.html
+KEEPALIVES = {
+    "keepalives_idle": "5",  # seconds
+    "keepalives_interval": "3",  # seconds
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",  # milliseconds
+}
 
 
 def target_of(database: Database, environ: Mapping[str, str]) -> str:
@@ -40,6 +47,7 @@ def connect(  # noqa: PLR0913 - what differs from caller to caller, all with def
     context: Context,
     *,
     role: str,
+    application_name: str = "",
     autocommit: bool = False,
     prepare_threshold: int | None = 5,
     dial: Dial = DIAL,
@@ -53,6 +61,8 @@ def connect(  # noqa: PLR0913 - what differs from caller to caller, all with def
         database: where.
         context: of the running step.
         role: what it is for; shown in ``pg_stat_activity`` as ``initkit/ROLE``, unless the address names another.
+        application_name: shown there instead, whatever the address names; such a session also finds out within
+            seconds that its server cannot be reached any more.
         autocommit: as psycopg has it.
         prepare_threshold: as psycopg has it.
         dial: how to reach a server.
@@ -65,15 +75,22 @@ def connect(  # noqa: PLR0913 - what differs from caller to caller, all with def
     """
     import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
 
-    pgconn = _logged_in(database, context, role, dial, _ends(context), task_of(database, context))
+    names = _Names(role, application_name)
+    pgconn = _logged_in(database, context, names, dial, _ends(context), task_of(database, context))
     connection = psycopg.Connection[Any](pgconn)
     connection.autocommit = autocommit
     connection.prepare_threshold = prepare_threshold
     return connection
 
 
-def connect_bounded(
-    database: Database, context: Context, *, role: str, task: str = "", dial: Dial = DIAL
+def connect_bounded(  # noqa: PLR0913 - what differs from caller to caller, all with defaults
+    database: Database,
+    context: Context,
+    *,
+    role: str,
+    application_name: str = "",
+    task: str = "",
+    dial: Dial = DIAL,
 ) -> BoundedConnection:
     """A connection in autocommit mode that, with all that is asked of it, ends with the context's `attempt_timeout`.
 
@@ -81,6 +98,7 @@ def connect_bounded(
         database: where.
         context: of the running step.
         role: as `connect` has it.
+        application_name: as `connect` has it.
         task: what questions are for, in messages: ``query db:5432/shop``.
         dial: how to reach a server.
 
@@ -90,7 +108,8 @@ def connect_bounded(
     from initkit.db.pg.bounded import BoundedConnection  # noqa: PLC0415 - it loads the driver
 
     ends, connecting = _ends(context), task_of(database, context)
-    connection = BoundedConnection(_logged_in(database, context, role, dial, ends, connecting))
+    names = _Names(role, application_name)
+    connection = BoundedConnection(_logged_in(database, context, names, dial, ends, connecting))
     connection.bound(context, ends, task or connecting)
     connection.autocommit = True
     return connection
@@ -105,13 +124,26 @@ def _ends(context: Context) -> float:
     return context.clock.now() + max(0.001, min(context.attempt_timeout, context.remaining))
 
 
+class _Names(Record):
+    """What a session is called: by its role, or in full."""
+
+    role: str
+    full: str = ""
+
+    def options(self, given: Mapping[str, str]) -> dict[str, str]:
+        """As keywords of libpq's, next to those that are given already."""
+        if self.full:
+            missing = {name: value for name, value in KEEPALIVES.items() if name not in given}
+            return {"application_name": self.full} | missing
+        return {} if "application_name" in given else {"application_name": f"initkit/{self.role}"}
+
+
 def _logged_in(  # noqa: PLR0913, PLR0917 - passed on
-    database: Database, context: Context, role: str, dial: Dial, ends: float, task: str
+    database: Database, context: Context, names: _Names, dial: Dial, ends: float, task: str
 ) -> PGconn:
     context.stop.check()
     plan = understood(database, context.environ)
-    options = {} if "application_name" in plan.options else {"application_name": f"initkit/{role}"}
-    return log_in(Wanted(database.address, plan, task, ends, options, dial), context)
+    return log_in(Wanted(database.address, plan, task, ends, names.options(plan.options), dial), context)
 
 
 def each_host(database: Database, context: Context) -> list[tuple[Endpoint, Database]]:
@@ -145,6 +177,8 @@ def see_address(database: Database, environ: Mapping[str, str]) -> None:
 
 def lock_key(*parts: str) -> int:
     """The number of the advisory lock for what `parts` name: 63 bits, so that it fits a signed bigint."""
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, and most runs have nothing to lock
+
     digest = hashlib.sha256("\0".join(("initkit", *parts)).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
@@ -218,8 +252,12 @@ def limit_waits(connection: Connection, seconds: float) -> None:
 
     It ends with the transaction: behind a pooler, a session's settings would become those of others.
     """
-    milliseconds = 0 if math.isinf(seconds) else min(max(1, round(seconds * 1000)), _LONGEST_LOCK_TIMEOUT)
-    connection.execute("select set_config('lock_timeout', %s, true)", (str(milliseconds),))
+    connection.execute("select set_config('lock_timeout', %s, true)", (milliseconds(seconds),))
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds as ``lock_timeout`` is given them; inf is written 0, which it takes for no limit."""
+    return "0" if math.isinf(seconds) else str(min(max(1, round(seconds * 1000)), _LONGEST_LOCK_TIMEOUT))
 
 
 @contextmanager

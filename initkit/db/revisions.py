@@ -51,6 +51,30 @@ class Revision:
         return f"{self.id} {self.message}".rstrip()
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a database is, next to the migrations that there are.
+
+    Attributes:
+        heads: what it says is applied.
+        pending: what is to be applied, in that order, to come to where it is to be.
+        unknown: what is applied and not among the migrations.
+        is_ahead: whether all that is unknown was applied by initkit on top of everything that is there: a newer image
+            did so. Where something is unknown otherwise, the two have diverged.
+        is_newest: whether no migration lies beyond `heads`.
+        is_empty: whether there are no migrations at all.
+        warnings: what should be looked at but keeps nothing from being applied: files that have changed.
+    """
+
+    heads: Heads = ()
+    pending: tuple[Revision, ...] = ()
+    unknown: tuple[str, ...] = ()
+    is_ahead: bool = False
+    is_newest: bool = True
+    is_empty: bool = False
+    warnings: tuple[str, ...] = ()
+
+
 def tips(revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
     """Those that no other of them builds upon."""
     below = {down for revision in revisions for down in revision.down}

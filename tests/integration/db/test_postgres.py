@@ -37,6 +37,20 @@ def as_user(url: str, user: str, *, database: str = "") -> str:
     return urlunsplit(parts._replace(netloc=f"{user}@{host}", path=f"/{database}" if database else parts.path))
 
 
+def test_a_full_name_goes_before_the_addresss_and_such_a_session_notices_a_server_that_is_gone(
+    postgres_url: str,
+) -> None:
+    address = f"{postgres_url}&application_name=theirs&keepalives_idle=77"
+    database, context = find(parse_dsn(address), "--url"), make_context()
+    with postgres.connect(database, context, role="x", application_name="initkit/ours", autocommit=True) as connection:
+        assert connection.execute("show application_name").fetchone() == ("initkit/ours",)
+        told = connection.info.get_parameters()
+        assert (told["keepalives_idle"], told["keepalives_count"], told["tcp_user_timeout"]) == ("77", "3", "15000")
+    with postgres.connect(database, context, role="x", autocommit=True) as connection:
+        assert connection.execute("show application_name").fetchone() == ("theirs",)
+        assert "tcp_user_timeout" not in connection.info.get_parameters()
+
+
 # what errors mean
 
 

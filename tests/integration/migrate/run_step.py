@@ -24,6 +24,9 @@ class Voice:
 
     detail = warn = note
 
+    def result(self, text: str) -> None:
+        pass
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         pass
 

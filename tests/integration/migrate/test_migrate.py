@@ -24,18 +24,16 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).parents[3] / "examples" / "quickstart" / "migrations"
 
 
-@pytest.fixture(params=["postgres", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/shop.db"
-    return str(request.getfixturevalue("postgres_url"))
-
-
-def step_for(path: object, **more: str) -> Migrate:
+def step_for(path: object, **more: object) -> Migrate:
     return assemble(STEP, {"path": str(path)} | more)
 
 
 def tables(url: str) -> set[str]:
+    """All but the ledger."""
+    return everything(url) - {"initkit_migrations"}
+
+
+def everything(url: str) -> set[str]:
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
             return {row[0] for row in file.execute("select name from sqlite_master where type = 'table'")}
@@ -44,8 +42,8 @@ def tables(url: str) -> set[str]:
         return {row[0] for row in rows}
 
 
-def test_a_fresh_database_gets_everything_and_a_second_run_finds_nothing_to_do(url: str) -> None:
-    step, context = step_for(EXAMPLE, url=url), make_context()
+def test_a_fresh_database_gets_everything_and_a_second_run_finds_nothing_to_do(any_url: str) -> None:
+    step, context = step_for(EXAMPLE, url=any_url), make_context()
     finding = step.check(context)
     assert isinstance(finding, Pending)
     assert finding.detail == "4 revisions to apply: (base) → 4d5e"
@@ -53,83 +51,91 @@ def test_a_fresh_database_gets_everything_and_a_second_run_finds_nothing_to_do(u
     assert finding.changes[-1] == "4d5e add order notes"
     outcome = step.apply(context)
     assert outcome.status is Status.CHANGED
-    assert outcome.detail == "4 revisions applied: (base) → 4d5e add order notes"
+    assert outcome.detail.rpartition(" (")[0] == "4 revisions applied: (base) → 4d5e add order notes"
     assert outcome.facts["from"] == []
     assert outcome.facts["to"] == ["4d5e"]
     assert [entry["revision"] for entry in outcome.facts["applied"]] == ["1a2b", "2b3c", "3c4d", "4d5e"]  # type: ignore[attr-defined]
-    assert tables(url) == {"customers", "orders", "alembic_version"}
+    assert tables(any_url) == {"customers", "orders", "alembic_version"}
     again = step.check(context)
     assert again == Satisfied("at head 4d5e", {"revision": ["4d5e"]})
     assert step.apply(context).status is Status.OK
 
 
-def test_check_makes_neither_file_nor_table(url: str, project: Builder, tmp_path: Path) -> None:
+def test_check_makes_neither_file_nor_table(any_url: str, project: Builder, tmp_path: Path) -> None:
     project.tables("a1")
     before = sorted(str(path) for path in tmp_path.rglob("*"))
-    assert isinstance(step_for(project.folder, url=url).check(make_context()), Pending)
+    assert isinstance(step_for(project.folder, url=any_url).check(make_context()), Pending)
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
-    if url.startswith("postgres"):
-        assert tables(url) == set()
+    if any_url.startswith("postgres"):
+        assert everything(any_url) == set()
 
 
-def test_it_goes_up_to_the_revision_that_is_asked_for_and_no_further(url: str, project: Builder) -> None:
+def test_it_goes_up_to_the_revision_that_is_asked_for_and_no_further(any_url: str, project: Builder) -> None:
     project.tables("a1", "b2", "c3")
-    step = step_for(project.folder, url=url, to="b2")
-    assert step.apply(make_context()).detail == "2 revisions applied: (base) → b2 make b2"
+    step = step_for(project.folder, url=any_url, to="b2")
+    assert step.apply(make_context()).detail.rpartition(" (")[0] == "2 revisions applied: (base) → b2 make b2"
     assert step.check(make_context()) == Satisfied("at revision b2", {"revision": ["b2"]})
-    assert tables(url) == {"t_a1", "t_b2", "alembic_version"}
-    assert step_for(project.folder, url=url).apply(make_context()).detail == "1 revision applied: b2 → c3 make c3"
+    assert tables(any_url) == {"t_a1", "t_b2", "alembic_version"}
+    assert (
+        step_for(project.folder, url=any_url).apply(make_context()).detail.rpartition(" (")[0]
+        == "1 revision applied: b2 → c3 make c3"
+    )
     assert isinstance(step.check(make_context()), Satisfied)
 
 
-def test_two_heads_are_both_reached(url: str, project: Builder) -> None:
+def test_two_heads_are_both_reached(any_url: str, project: Builder) -> None:
     project.tables("a1", "b2")
     project.revision("c3", "op.create_table('t_c3', sa.Column('id', sa.Integer))", down="a1")
-    step = step_for(project.folder, url=url)
+    step = step_for(project.folder, url=any_url)
     outcome = step.apply(make_context())
     assert sorted(outcome.facts["to"]) == ["b2", "c3"]  # type: ignore[call-overload]
     assert step.check(make_context()) == Satisfied("at head b2, c3", {"revision": ["b2", "c3"]})
     with pytest.raises(PermanentError, match="use --to heads"):
-        step_for(project.folder, url=url, to="head").check(make_context())
+        step_for(project.folder, url=any_url, to="head").check(make_context())
 
 
-def test_merges_and_dependencies_end_at_one_head(url: str, project: Builder) -> None:
+def test_merges_and_dependencies_end_at_one_head(any_url: str, project: Builder) -> None:
     project.tables("a1", "b2")
     project.revision("c3", "pass", down="a1", extra="branch_labels = 'side'")
     project.revision("d4", "pass", down=("b2", "c3"))
     project.revision("e5", "pass", down=None, extra="depends_on = 'd4'")
-    step = step_for(project.folder, url=url)
+    step = step_for(project.folder, url=any_url)
     step.apply(make_context())
     assert isinstance(step.check(make_context()), Satisfied)
 
 
-def test_no_revisions_at_all_is_nothing_to_do(url: str, project: Builder) -> None:
-    assert step_for(project.folder, url=url).check(make_context()) == Satisfied(
+def test_no_revisions_at_all_is_nothing_to_do(any_url: str, project: Builder) -> None:
+    assert step_for(project.folder, url=any_url).check(make_context()) == Satisfied(
         "there are no revisions", {"revision": []}
     )
 
 
-def test_a_database_ahead_of_the_migrations_is_refused_by_name(url: str, project: Builder) -> None:
+def test_a_database_ahead_of_the_migrations_is_told_and_left_alone(
+    any_url: str, project: Builder, voice: RecordingVoice
+) -> None:
     project.tables("a1", "b2")
-    step_for(project.folder, url=url).apply(make_context())
+    step_for(project.folder, url=any_url).apply(make_context())
     (project.folder / "versions" / "b2_step.py").unlink()
-    with pytest.raises(PermanentError, match=r"it is at revision b2, which .* does not have; a newer image"):
-        step_for(project.folder, url=url).check(make_context())
+    step = step_for(project.folder, url=any_url)
+    assert step.check(make_context(voice=voice)) == Satisfied("ahead, at revision b2", {"revision": ["b2"]})
+    assert "a newer image has applied b2" in voice.warnings[0]
+    with pytest.raises(PermanentError, match=r"it is ahead: at revision b2, which .* does not have"):
+        step_for(project.folder, url=any_url, **{"if-ahead": "fail"}).check(make_context())
 
 
-def test_a_broken_revision_is_named_with_its_reason_and_is_rolled_back(url: str, project: Builder) -> None:
+def test_a_broken_revision_is_named_with_its_reason_and_is_rolled_back(any_url: str, project: Builder) -> None:
     project.tables("a1")
     project.revision(
         "b2", "op.create_table('half', sa.Column('id', sa.Integer))\nop.execute('insert into nowhere values (1)')"
     )
     project.tables("c3")
-    step = step_for(project.folder, url=url)
+    step = step_for(project.folder, url=any_url)
     with pytest.raises(PermanentError, match=r"cannot apply revision b2 \(b2_step.py\): .*nowhere") as caught:
         step.apply(make_context())
-    assert "half" not in tables(url)
-    if url.startswith("sqlite"):  # a transaction for each revision there
+    assert "half" not in tables(any_url)
+    if any_url.startswith("sqlite"):  # a transaction for each revision there
         assert caught.value.done == "1 revision applied: (base) → a1"
-        assert tables(url) == {"t_a1", "alembic_version"}
+        assert tables(any_url) == {"t_a1", "alembic_version"}
     else:
         assert not caught.value.done
     project.revision("b2", "pass", down="a1")
@@ -147,32 +153,29 @@ def test_what_was_applied_before_the_broken_revision_is_told(postgres_url: str, 
     assert caught.value.done == "2 revisions applied: (base) → b2"
 
 
-def test_a_transaction_of_env_pys_own_that_commits_nothing_is_an_error(url: str, project: Builder) -> None:
+def test_a_transaction_of_env_pys_own_that_commits_nothing_is_an_error(any_url: str, project: Builder) -> None:
     env = (project.folder / "env.py").read_text()
     early = "    connection.exec_driver_sql('select 1')\n    context.configure("
     project.env(env.replace("    context.configure(", early))
     project.tables("a1", "b2")
     with pytest.raises(PermanentError, match=r"ended without an error, but .* does not have a1, b2"):
-        step_for(project.folder, url=url).apply(make_context())
-    assert "t_a1" not in tables(url)
+        step_for(project.folder, url=any_url).apply(make_context())
+    assert "t_a1" not in tables(any_url)
 
 
-def test_env_py_that_connects_elsewhere_is_an_error(url: str, project: Builder, tmp_path: Path) -> None:
+def test_env_py_that_connects_elsewhere_is_an_error(any_url: str, project: Builder, tmp_path: Path) -> None:
     env = (project.folder / "env.py").read_text()
     elsewhere = f"config.set_main_option('sqlalchemy.url', 'sqlite:///{tmp_path}/elsewhere.db')\nconnectable ="
     project.tables("a1")
-    project.env(env.replace("connectable =", elsewhere))
-    with pytest.raises(PermanentError, match=r"does not have a1 \(env.py connected to .*elsewhere.db\)"):
-        step_for(project.folder, url=url).apply(make_context())
-    project.env(env)
-    step_for(project.folder, url=url).apply(make_context())
+    step_for(project.folder, url=any_url).apply(make_context())
     project.tables("b2")
-    project.env(env.replace("connectable =", elsewhere.replace("elsewhere.db", "third.db")))
-    with pytest.raises(PermanentError, match=r"env.py finds revision \(base\) where .* has a1; env.py connects elsew"):
-        step_for(project.folder, url=url).apply(make_context())
+    project.env(env.replace("connectable =", elsewhere))
+    with pytest.raises(PermanentError, match=r"env.py of .* connects to .*elsewhere.db instead; env.py must take its"):
+        step_for(project.folder, url=any_url).apply(make_context())
+    assert tables(f"sqlite:///{tmp_path}/elsewhere.db") == set()
 
 
-def test_env_py_may_read_database_url_when_a_file_holds_it(url: str, project: Builder, tmp_path: Path) -> None:
+def test_env_py_may_read_database_url_when_a_file_holds_it(any_url: str, project: Builder, tmp_path: Path) -> None:
     project.env(
         "import os\nfrom alembic import context\nfrom sqlalchemy import create_engine\n"
         "engine = create_engine(os.environ['DATABASE_URL'].replace('postgres://', 'postgresql://'))\n"
@@ -180,21 +183,20 @@ def test_env_py_may_read_database_url_when_a_file_holds_it(url: str, project: Bu
         "    context.configure(connection=connection)\n    context.run_migrations()\n"
     )
     project.tables("a1")
-    (tmp_path / "secret").write_text(url + "\n")
+    (tmp_path / "secret").write_text(any_url + "\n")
     before = dict(os.environ)
     step = step_for(project.folder, **{"url-file": f"{tmp_path}/secret"})
     assert step.apply(make_context(environ={"DATABASE_URL": "postgres://other/db"})).status is Status.CHANGED
-    assert "t_a1" in tables(url)
+    assert "t_a1" in tables(any_url)
     assert dict(os.environ) == before
 
 
 def test_an_engine_of_the_users_own_modules_is_used_again_and_again(
-    postgres_url: str, project: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    postgres_url: str, project: Builder, tmp_path: Path
 ) -> None:
     (tmp_path / "shop_engine_module.py").write_text(
         "import os\nfrom sqlalchemy import create_engine\nengine = create_engine(os.environ['DATABASE_URL'])\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
     project.env(
         "from shop_engine_module import engine\nfrom alembic import context\n"
         "def run(options):\n    with engine.connect() as connection:\n"
@@ -203,14 +205,11 @@ def test_an_engine_of_the_users_own_modules_is_used_again_and_again(
         "run({'version_table': 'shop_version'})\n"
     )
     project.tables("a1")
-    step = step_for(project.folder, url=postgres_url)
+    step = step_for(project.folder, url=postgres_url, pythonpath=(str(tmp_path),))
     assert isinstance(step.check(make_context()), Pending)
     assert step.apply(make_context()).status is Status.CHANGED
     assert step.check(make_context()) == Satisfied("at head a1", {"revision": ["a1"]})
     assert tables(postgres_url) == {"t_a1", "shop_version"}
-    import shop_engine_module  # type: ignore[import-not-found]  # noqa: PLC0415 - made above
-
-    shop_engine_module.engine.dispose()
 
 
 def test_a_version_table_in_another_schema_is_found_directly(postgres_url: str, project: Builder) -> None:
@@ -263,51 +262,51 @@ def test_env_py_that_makes_its_schema_first_is_not_let_by_check_but_converges(
 
 
 def test_the_log_survives_file_config_and_prints_become_details(
-    url: str, project: Builder, voice: RecordingVoice, capfd: pytest.CaptureFixture[str]
+    any_url: str, project: Builder, voice: RecordingVoice, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import logging  # noqa: PLC0415 - only looked at here
 
     project.revision("a1", "print('printed', end='')\nop.execute('select 1')")
     before = list(logging.root.handlers), logging.root.level, logging.getLogger("some.other").disabled
-    step_for(project.folder, url=url).apply(make_context(voice=voice))
-    assert voice.notes == ["applying a1 make a1"]
+    step_for(project.folder, url=any_url).apply(make_context(voice=voice))
+    assert voice.notes[-1] == "applying a1 make a1"
     assert any("Running upgrade" in line for line in voice.details)
     assert "printed" in voice.details
     assert (list(logging.root.handlers), logging.root.level, logging.getLogger("some.other").disabled) == before
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_imported_from_or_left_in_the_migrations_folder(url: str, project: Builder) -> None:
+def test_nothing_is_imported_from_or_left_in_the_migrations_folder(any_url: str, project: Builder) -> None:
     import sys  # noqa: PLC0415 - only looked at here
 
     project.tables("a1")
     path = list(sys.path)
     before = sorted(project.folder.rglob("*"))
-    step_for(project.folder, url=url).apply(make_context())
+    step_for(project.folder, url=any_url).apply(make_context())
     assert sys.path == path
     assert sorted(project.folder.rglob("*")) == before
 
 
-def test_models_beside_the_ini_are_imported_and_missing_ones_are_named(url: str, project: Builder) -> None:
+def test_models_beside_the_ini_are_imported_and_missing_ones_are_named(any_url: str, project: Builder) -> None:
     root = project.folder.parent
     (root / "alembic.ini").write_text("[alembic]\nscript_location = migrations\nprepend_sys_path = .\n")
     env = (project.folder / "env.py").read_text().replace("fileConfig(config.config_file_name)", "pass")
     project.env("import shop_models_of_this_test\n" + env)
     project.tables("a1")
-    step = step_for(root, url=url)
+    step = step_for(root, url=any_url)
     with pytest.raises(
-        PermanentError, match=r"no module 'shop_models_of_this_test' \(migrations/env.py, line 1\); set"
+        PermanentError, match=r"no module 'shop_models_of_this_test' \(migrations/env.py, line 1\); build"
     ):
         step.apply(make_context())
     (root / "shop_models_of_this_test.py").write_text("")
     assert step.apply(make_context()).status is Status.CHANGED
 
 
-def test_a_folder_with_env_py_alone_is_enough(url: str, project: Builder) -> None:
+def test_a_folder_with_env_py_alone_is_enough(any_url: str, project: Builder) -> None:
     (project.folder / "alembic.ini").unlink()
     project.tables("a1")
-    assert step_for(project.folder, url=url).apply(make_context()).status is Status.CHANGED
-    assert isinstance(step_for(project.folder / "env.py", url=url).check(make_context()), Satisfied)
+    assert step_for(project.folder, url=any_url).apply(make_context()).status is Status.CHANGED
+    assert isinstance(step_for(project.folder / "env.py", url=any_url).check(make_context()), Satisfied)
 
 
 @pytest.mark.parametrize(
@@ -321,13 +320,13 @@ def test_a_folder_with_env_py_alone_is_enough(url: str, project: Builder) -> Non
         ("x = 1", "ended without an error, but|never calls context.run_migrations"),
     ],
 )  # fmt: skip
-def test_an_env_py_that_fails_is_told_with_its_line(url: str, project: Builder, text: str, message: str) -> None:
+def test_an_env_py_that_fails_is_told_with_its_line(any_url: str, project: Builder, text: str, message: str) -> None:
     project.tables("a1")
     project.env(text + "\n# context.configure(connection=1)\n")
-    if url.startswith("sqlite"):
-        Path(url.removeprefix("sqlite:///")).touch()
+    if any_url.startswith("sqlite"):
+        Path(any_url.removeprefix("sqlite:///")).touch()
     with pytest.raises(PermanentError, match=message):
-        step_for(project.folder, url=url).apply(make_context())
+        step_for(project.folder, url=any_url).apply(make_context())
 
 
 @pytest.mark.parametrize(
@@ -345,16 +344,16 @@ def test_a_path_without_migrations_is_refused(project: Builder, make: object, me
         step_for(path, url="sqlite:///x.db").check(make_context())
 
 
-def test_an_ini_with_a_plain_percent_sign_is_told_with_the_way_out(url: str, project: Builder) -> None:
+def test_an_ini_with_a_plain_percent_sign_is_told_with_the_way_out(any_url: str, project: Builder) -> None:
     project.ini("[alembic]\nscript_location = %(nowhere)s\n")
-    with pytest.raises(PermanentError, match="written %% there"):
-        step_for(project.folder, url=url).check(make_context())
+    with pytest.raises(PermanentError, match="Bad value substitution"):
+        step_for(project.folder, url=any_url).check(make_context())
 
 
-def test_a_missing_revision_to_go_to_is_told(url: str, project: Builder) -> None:
+def test_a_missing_revision_to_go_to_is_told(any_url: str, project: Builder) -> None:
     project.tables("a1")
     with pytest.raises(PermanentError, match="check --to"):
-        step_for(project.folder, url=url, to="zzzz").check(make_context())
+        step_for(project.folder, url=any_url, to="zzzz").check(make_context())
 
 
 def test_a_missing_folder_for_sqlite_is_suspect_and_no_server_temporary(project: Builder, tmp_path: Path) -> None:
@@ -411,7 +410,7 @@ def test_sessions_carry_our_name(postgres_url: str, project: Builder) -> None:
     project.revision(
         "a1",
         "name = op.get_bind().exec_driver_sql('show application_name').scalar()\n"
-        "assert name == 'initkit/migrate', name",
+        "import re\nassert re.fullmatch('initkit/[0-9a-f]{8}/.+', name), name",
     )
     assert step_for(project.folder, url=postgres_url).apply(make_context()).status is Status.CHANGED
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from fix_clock import RecordingVoice, make_context
+from fix_guard import eventually, rows
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import PermanentError, Stopped, TemporaryError, TimedOutError
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
     from fix_alembic import Builder, Spawn
 
 NEVER_CERTAIN_OF_TIME = 20.0  # seconds that polling goes on for before a test gives up
-
-
-@pytest.fixture(params=["postgres", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/shop.db"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 def step_for(path: object, url: str) -> Migrate:
@@ -68,36 +62,36 @@ def finished(child: subprocess.Popen[str]) -> tuple[int, str]:
     return child.returncode, out + err
 
 
-@pytest.mark.parametrize(("url", "replicas"), [("postgres", 20), ("sqlite", 5)], indirect=["url"])
-def test_replicas_at_once_apply_each_revision_once(url: str, project: Builder, spawn: Spawn, replicas: int) -> None:
+@pytest.mark.parametrize(("any_url", "replicas"), [("postgres", 20), ("sqlite", 5)], indirect=["any_url"])
+def test_replicas_at_once_apply_each_revision_once(any_url: str, project: Builder, spawn: Spawn, replicas: int) -> None:
     counting(project, 6)
-    children = [spawn(project.folder, url) for _ in range(replicas)]
+    children = [spawn(project.folder, any_url) for _ in range(replicas)]
     results = [finished(child) for child in children]
     assert [code for code, _ in results] == [0] * replicas, results
     assert sum("6 revisions applied" in text for _, text in results) == 1
-    assert journal(url) == [f"r{number:02}" for number in range(1, 6)]
+    assert journal(any_url) == [f"r{number:02}" for number in range(1, 6)]
 
 
-def test_killed_at_random_instants_it_converges(url: str, project: Builder, spawn: Spawn) -> None:
+def test_killed_at_random_instants_it_converges(any_url: str, project: Builder, spawn: Spawn) -> None:
     project.env(
         (project.folder / "env.py").read_text().replace("target_metadata=None", "transaction_per_migration=True")
     )
     counting(project, 12)
     chance = random.Random(4)
     for _ in range(6):
-        pair = [spawn(project.folder, url) for _ in range(2)]
+        pair = [spawn(project.folder, any_url) for _ in range(2)]
         time.sleep(chance.uniform(0.6, 1.2))
         for child in pair:
             child.kill()
             child.communicate()
-    code, text = finished(spawn(project.folder, url))
+    code, text = finished(spawn(project.folder, any_url))
     assert code == 0, text
-    assert journal(url) == [f"r{number:02}" for number in range(1, 12)]
-    assert isinstance(step_for(project.folder, url).check(make_context()), Satisfied)
+    assert journal(any_url) == [f"r{number:02}" for number in range(1, 12)]
+    assert isinstance(step_for(project.folder, any_url).check(make_context()), Satisfied)
 
 
-def test_killed_between_any_two_statements_it_converges(url: str, project: Builder, spawn: Spawn) -> None:
-    """Random instants mostly hit the start: here it dies in each revision, between its table and its row."""
+def test_killed_between_any_two_statements_it_converges(any_url: str, project: Builder, spawn: Spawn) -> None:
+    """Random instants mostly hit the start: here all of it dies in each revision, between its table and its row."""
     project.env(
         (project.folder / "env.py").read_text().replace("target_metadata=None", "transaction_per_migration=True")
     )
@@ -110,12 +104,13 @@ def test_killed_between_any_two_statements_it_converges(url: str, project: Build
             f"op.create_table('t_{name}', sa.Column('id', sa.Integer))\n"
             "import os, signal\n"
             f"if not os.path.exists({str(marker)!r}):\n"
-            f"    open({str(marker)!r}, 'w').close()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"    open({str(marker)!r}, 'w').close()\n"
+            "    os.kill(os.getppid(), signal.SIGKILL)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
             f"op.execute(\"insert into journal values ('{name}')\")",
         )
-    codes = [finished(spawn(project.folder, url))[0] for _ in range(5)]
+    codes = [finished(spawn(project.folder, any_url))[0] for _ in range(5)]
     assert codes == [-signal.SIGKILL] * 4 + [0]
-    assert journal(url) == ["r01", "r02", "r03", "r04"]
+    assert journal(any_url) == ["r01", "r02", "r03", "r04"]
 
 
 def test_a_holder_of_the_lock_is_named_and_waited_for_until_the_deadline(
@@ -123,11 +118,32 @@ def test_a_holder_of_the_lock_is_named_and_waited_for_until_the_deadline(
 ) -> None:
     project.tables("a1")
     with psycopg.connect(postgres_url, autocommit=True, application_name="other-tool") as holder:
-        holder.execute("select pg_advisory_lock(%s)", (lock_key("migrate", "", "alembic_version"),))
+        holder.execute("select pg_advisory_lock(%s)", (lock_key("migrate", "public", "alembic_version"),))
         with pytest.raises(TimedOutError, match=r"acquire the migration lock: held by pid \d+ \(other-tool from"):
             step_for(project.folder, postgres_url).apply(make_context(timeout=0.5, voice=voice))
     assert voice.missed[0][0] == "the migration lock"
     assert "other-tool" in voice.missed[0][1]
+
+
+def test_a_holder_that_hangs_is_named_with_its_work_and_once_it_is_killed_the_next_run_succeeds(
+    postgres_url: str, project: Builder, spawn: Spawn
+) -> None:
+    slow(project, postgres_url)
+    child = spawn(project.folder, postgres_url)
+    sleeping = "select pid from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
+    eventually(lambda: rows(postgres_url, sleeping))
+    child.send_signal(signal.SIGSTOP)
+    message = (
+        r"held by pid \d+ \(initkit/[0-9a-f]{8}/\S+#lock from local, idle for .*; it is at work as pid \d+ .*"
+        r"query: select pg_sleep\(60\)\)"
+    )
+    with pytest.raises(TimedOutError, match=message):
+        step_for(project.folder, postgres_url).apply(make_context(timeout=1))
+    child.kill()
+    child.communicate()
+    project.revision("a1", "op.create_table('t', sa.Column('i', sa.Integer))", down=None)
+    outcome = step_for(project.folder, postgres_url).apply(make_context(timeout=20))
+    assert outcome.detail.rpartition(" (")[0] == "1 revision applied: (base) → a1 make a1"
 
 
 def test_a_holder_of_the_files_lock_is_waited_for_until_the_deadline(project: Builder, tmp_path: Path) -> None:
@@ -138,9 +154,9 @@ def test_a_holder_of_the_files_lock_is_waited_for_until_the_deadline(project: Bu
             step_for(project.folder, f"sqlite:///{tmp_path}/shop.db").apply(make_context(timeout=0.3))
 
 
-def test_who_waited_for_the_lock_finds_the_work_done(url: str, project: Builder) -> None:
+def test_who_waited_for_the_lock_finds_the_work_done(any_url: str, project: Builder) -> None:
     project.revision("a1", "import time\ntime.sleep(1)\nop.create_table('t', sa.Column('id', sa.Integer))")
-    step = step_for(project.folder, url)
+    step = step_for(project.folder, any_url)
     assert not isinstance(step.check(make_context()), Satisfied)
     step.apply(make_context())
     outcome = step.apply(make_context())
@@ -158,25 +174,24 @@ def slow(project: Builder, url: str) -> None:
     project.revision("a1", f"op.create_table('t', sa.Column('i', sa.Integer))\nop.execute({statement!r})")
 
 
-def test_a_signal_cancels_the_statement_and_rolls_back(url: str, project: Builder) -> None:
-    slow(project, url)
+def test_a_signal_cancels_the_statement_and_rolls_back(any_url: str, project: Builder) -> None:
+    slow(project, any_url)
     stop = Stop()
     context = make_context(stop=stop)
     threading.Timer(1.0, stop.request, (signal.SIGTERM,)).start()
     began = time.monotonic()
     with pytest.raises(Stopped):
-        step_for(project.folder, url).apply(context)
-    assert time.monotonic() - began < 4
+        step_for(project.folder, any_url).apply(context)
+    assert time.monotonic() - began < NEVER_CERTAIN_OF_TIME
     assert not stop.has_work_in_flight
     project.revision("a1", "op.create_table('t', sa.Column('i', sa.Integer))", down=None)
     assert (
-        step_for(project.folder, url).apply(make_context(timeout=2)).detail == "1 revision applied: (base) → a1 make a1"
+        step_for(project.folder, any_url).apply(make_context(timeout=2)).detail.rpartition(" (")[0]
+        == "1 revision applied: (base) → a1 make a1"
     )
 
 
-def test_a_process_ends_within_a_second_of_sigterm_and_frees_the_lock(
-    postgres_url: str, project: Builder, spawn: Spawn
-) -> None:
+def test_a_process_ends_on_sigterm_and_frees_the_lock(postgres_url: str, project: Builder, spawn: Spawn) -> None:
     slow(project, postgres_url)
     child = spawn(project.folder, postgres_url)
     with psycopg.connect(postgres_url, autocommit=True) as connection:
@@ -188,18 +203,18 @@ def test_a_process_ends_within_a_second_of_sigterm_and_frees_the_lock(
         child.send_signal(signal.SIGTERM)
         code, text = finished(child)
         assert code == 143, text
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < NEVER_CERTAIN_OF_TIME
         assert connection.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone() == (0,)
         assert connection.execute("select to_regclass('t')").fetchone() == (None,)
 
 
-def test_a_signal_while_python_runs_stops_before_the_next_statement(url: str, project: Builder) -> None:
+def test_a_signal_while_python_runs_stops_before_the_next_statement(any_url: str, project: Builder) -> None:
     project.revision("a1", "import time\ntime.sleep(1)\nop.create_table('t', sa.Column('i', sa.Integer))")
     stop = Stop()
     threading.Timer(0.5, stop.request, (signal.SIGTERM,)).start()
     with pytest.raises(Stopped):
-        step_for(project.folder, url).apply(make_context(stop=stop))
-    assert not isinstance(step_for(project.folder, url).check(make_context()), Satisfied)
+        step_for(project.folder, any_url).apply(make_context(stop=stop))
+    assert not isinstance(step_for(project.folder, any_url).check(make_context()), Satisfied)
 
 
 def test_a_connection_lost_in_a_transaction_is_temporary_and_the_next_attempt_succeeds(

@@ -56,7 +56,7 @@ def test_addresses_are_read(text: str, dialect: Any, address: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mysql://db", "expected a postgres:// or sqlite:// URL, got one that begins with mysql://"),
+        ("oracle://db", "expected a postgres:// or sqlite:// URL, got one that begins with oracle://"),
         ("postgre://db", "got one that begins with postgre://; did you mean 'postgres'?"),
         ("db:5432", "expected a postgres:// or sqlite:// URL, or key=value words, got neither"),
         ("", "got neither"),
@@ -155,7 +155,7 @@ def test_errors_name_the_source_and_never_the_secret(tmp_path: Path) -> None:
         assert source in str(caught.value)
         assert "hunter2" not in str(caught.value)
     with pytest.raises(Invalid) as refused:
-        options(url="mysql://app:hunter2@db")
+        options(url="oracle://app:hunter2@db")
     assert "hunter2" not in str(refused.value)
 
 
@@ -195,3 +195,37 @@ def test_a_uid_without_a_name_needs_a_user(monkeypatch: pytest.MonkeyPatch) -> N
     assert not needs_user({"PGUSER": "app"}, None)
     assert not needs_user({}, "app")
     assert os.getuid() >= 0
+
+
+def test_a_step_that_does_not_know_a_database_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("mysql+pymysql://app:hunter2@db/shop")
+    message = "expected a postgres:// or sqlite:// URL, got one that begins with mysql://; of such a database"
+    for given, kind in [
+        ({"url": "mariadb://app:hunter2@db/shop"}, UsageError),
+        ({"url_env": "X"}, UsageError),
+        ({"url_file": str(file)}, PermanentError),
+    ]:
+        with pytest.raises(kind, match=message) as caught:
+            options(**given).database({"X": "mysql://app:hunter2@db/shop"})
+        assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb", "MySQL", "mysql+pymysql", "mariadb+mariadbconnector"])
+def test_mysql_has_many_names(scheme: str) -> None:
+    found = find(parse_dsn(f"{scheme}://app:hunter2@db/shop"), "--url")
+    assert found == Database("mysql", "mysql://app:hunter2@db/shop", "--url")
+    assert found.shown == "mysql://app:***@db/shop"
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("postgresql+asyncpg://u@h/n?ssl=require", "postgresql://u@h/n?sslmode=require"),
+        ("postgresql+asyncpg://h/n?prepared_statement_cache_size=0", "postgresql://h/n"),
+        ("postgres+asyncpg://h/n?a=1&statement_cache_size=0&ssl=disable", "postgresql://h/n?a=1&sslmode=disable"),
+        ("postgresql://h/n?ssl=true", "postgresql://h/n?ssl=true"),
+    ],
+)
+def test_what_was_written_for_asyncpg_reaches_libpq(written: str, address: str) -> None:
+    assert find(written, "--url").address == address

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from initkit.core.errors import PermanentError
 from initkit.db.dsn import Database, find
-from initkit.steps.migrate.address import environment, sqlalchemy_url
+from initkit.steps.migrate.alembic.address import environment, sqlalchemy_url
 
 
 def postgres(address: str) -> Database:
@@ -68,6 +68,21 @@ def test_database_url_is_left_as_it_is_where_it_says_the_same() -> None:
     assert environ_for("postgresql://u:p@db/shop", given)["DATABASE_URL"] == given["DATABASE_URL"]
     assert environ_for("postgresql://u:p@other/shop", given)["DATABASE_URL"] == "postgresql://u:p@other/shop"
     assert environ_for("postgresql://u@db/shop", {"DATABASE_URL": "mysql://x"})["DATABASE_URL"].startswith("p")
+
+
+@pytest.mark.parametrize("name", ["SQLALCHEMY_DATABASE_URI", "SHOP_DB"])
+def test_other_variables_hold_the_url_too_and_stay_where_they_say_the_same(name: str) -> None:
+    here = postgres("postgresql://u:p@db/shop")
+    for given, expected in [("postgresql+asyncpg://u:p@db/shop", "postgresql+asyncpg://u:p@db/shop"),
+                            ("postgresql://u:p@other/shop", "postgresql://u:p@db/shop")]:  # fmt: skip
+        assert environment(here, {name: given}, 2.5, export=("SHOP_DB",))[name] == expected
+    assert environment(here, {}, 2.5, export=("SHOP_DB",))[name] == "postgresql://u:p@db/shop"
+
+
+def test_mysql_runs_on_pymysql_and_its_variable_names_no_driver() -> None:
+    here = find("mariadb+asyncmy://u:p%40@db:3307/shop", "--url")
+    assert sqlalchemy_url(here) == "mysql+pymysql://u:p%40@db:3307/shop"
+    assert environment(here, {}, 2.5)["DATABASE_URL"] == "mysql://u:p%40@db:3307/shop"
 
 
 def test_the_sessions_name_and_patience_are_defaults_only() -> None:

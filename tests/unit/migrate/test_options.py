@@ -14,7 +14,11 @@ from initkit.steps.migrate.step import STEP
 
 def test_the_options_are_these() -> None:
     own = [option.key for option in options_of(STEP) if option.path[0] != "retry"]
-    assert own == ["path", "url", "url-env", "url-file", "to"]
+    assert own == [
+        "path", "url", "url-env", "url-file", "engine", "to", "x", "pythonpath", "export", "single-head", "name",
+        "direct-url", "direct-url-env", "direct-url-file", "lock-timeout", "lock-key", "kill-stale",
+        "ddl-lock-timeout", "if-ahead", "on-drift", "baseline", "out-of-order", "repair", "sql", "from",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["heads", "head", "c3d4", "side@head", "a" * 40])

@@ -42,7 +42,10 @@ def parse_address(text: str) -> str:
         begins = text.strip().partition("://")
         what = f"one that begins with {begins[0]}://" if begins[1] else "neither"
         raise ValueError(f"expected a postgres:// URL or key=value words, got {what}") from None
-    if address.partition(":")[0].partition("+")[0].lower() == "sqlite":
+    written = address.partition("://")[0]
+    if written.partition("+")[0].lower() in {"mysql", "mariadb"}:
+        raise ValueError(f"expected a postgres:// URL or key=value words, got one that begins with {written}://")
+    if written.partition(":")[0].partition("+")[0].lower() == "sqlite":
         raise ValueError("expected a postgres:// URL or key=value words, got a URL of another database")
     return address
 

@@ -1,0 +1,1 @@
+"""Runs somebody's alembic, in a child process of its own; reading a project without running it: see `db.alembic`."""

@@ -1,0 +1,1 @@
+"""Keeps migrations apart: the lock, whoever outlived its lock, poolers; what is migrated is not known here."""

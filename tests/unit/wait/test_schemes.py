@@ -32,7 +32,20 @@ def forget() -> Iterator[None]:
     KNOWN.forget()
 
 
-NAMES = ["amqp", "command", "dns", "file", "http", "memcached", "mqtt", "mysql", "nats", "postgres", "redis"]
+NAMES = [
+    "amqp",
+    "command",
+    "dns",
+    "file",
+    "http",
+    "memcached",
+    "migrations",
+    "mqtt",
+    "mysql",
+    "nats",
+    "postgres",
+    "redis",
+]
 NAMES += ["tcp", "udp", "unix"]
 
 

@@ -197,7 +197,10 @@ def _epilog(scope: str, form: str = "") -> str:
     if form:
         own = Scope(f"{scope}_{form}").variable("OPTION")
         whole = f"{own} (those of {form}) or {whole} (all others)"
-    return f"Every option can come from the environment as {whole}; what is typed goes first."
+    everywhere = Scope("").variable("OPTION")
+    return (
+        f"Every option can come from the environment as {whole}, global ones as {everywhere}; what is typed goes first."
+    )
 
 
 def _made(  # noqa: PLR0913, PLR0917 - the pieces of one call

@@ -6,7 +6,7 @@ import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from initkit.core.errors import Stopped, TemporaryError, TimedOutError
+from initkit.core.errors import PermanentError, Stopped, TemporaryError, TimedOutError
 from initkit.core.record import Record
 from initkit.db.dsn import Database
 from initkit.db.pg import refusals
@@ -271,6 +271,7 @@ def reading_table(connection: Connection, context: Context, table: str) -> Itera
 
     Raises:
         TemporaryError: another session has locked it; the message names which.
+        PermanentError: a pooler of statements lets nobody have a transaction.
     """
     import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
 
@@ -283,6 +284,10 @@ def reading_table(connection: Connection, context: Context, table: str) -> Itera
         raise TemporaryError(
             f"read the table {table}", f"it is locked by {holder}", "wait for it to end, or end it"
         ) from error
+    except psycopg.errors.ProtocolViolation as error:
+        # pgbouncer's words: transaction blocks not allowed in statement pooling mode
+        advice = "name the server itself, or a pool of sessions (migrate: --direct-url, or DIRECT_URL)"
+        raise PermanentError(f"read the table {table}", f"a pooler is in the way: {error}", advice) from error
 
 
 @contextmanager

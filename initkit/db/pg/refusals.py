@@ -164,6 +164,7 @@ def _rank(error: InitkitError) -> int:
 
 
 _TEMPORARY_STATES = ("08", "40", "53", "57", "58", "55P03", "25006")
+_WRITABLE = "name the primary, which may be written to; see default_transaction_read_only"
 _SUSPECT_STATES = ("28", "3D", "3F", "42501")
 _LONGEST = 1000  # characters of what is wrong with a statement: it may quote a row
 
@@ -180,7 +181,7 @@ def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
         return refusal(said, task, done=done)
     cause = _cause(error)
     if state.startswith(_TEMPORARY_STATES):
-        return TemporaryError(task, cause, done=done)
+        return TemporaryError(task, cause, _WRITABLE if state == "25006" else "", done=done)
     if state.startswith(_SUSPECT_STATES):
         return SuspectError(task, cause, "check the user's rights and the names", done=done)
     return PermanentError(task, f"{cause} (SQLSTATE {state})" if state else cause, done=done)

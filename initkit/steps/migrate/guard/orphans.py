@@ -50,7 +50,7 @@ class _Orphans:
     def _oldest(self) -> Session | None:
         self._bound()
         with postgres.cancelled_on_stop(self._connection, self._context, _WORDING.task):
-            return sessions.at_work(self._connection, self._family)
+            return sessions.at_work(self._connection, self._family, orphaned=True)
 
     def _end(self, found: Session) -> None:
         """End a session.

@@ -113,7 +113,7 @@ class _Blocked:
             self._looks += 1
             voice.missing(_UNDER_WAY, f"waits for a lock held by {blocker}", attempts=self._looks)
         elif self._looks:
-            voice.found(_UNDER_WAY, "goes on", attempts=self._looks, seconds=clock.now() - self._since)
+            voice.found(_UNDER_WAY, "waits no longer", attempts=self._looks, seconds=clock.now() - self._since)
             self._looks = 0
 
 

@@ -154,3 +154,13 @@ def test_where_the_server_does_not_track_activities_work_is_told_by_its_transact
         orphan.execute("begin")
         with pytest.raises(TimedOutError, match="disabled"), hold(postgres_url, make_context(timeout=0.5)):
             pass
+
+
+def test_the_work_of_a_run_under_a_number_with_the_same_end_is_left_alone(
+    postgres_url: str, hold: Hold, client: Client
+) -> None:
+    with hold(postgres_url, lock_key="1") as other:
+        client(postgres_url, other.tag, "select pg_sleep(60)")
+        with hold(postgres_url, make_context(timeout=5), lock_key=str(2**32 + 1), kill_stale="true") as guard:
+            assert guard.tag == other.tag
+            assert rows(postgres_url, STILL, other.tag)

@@ -9,10 +9,14 @@ import pytest
 from fix_clock import RecordingVoice, make_context
 from fix_guard import eventually, left_behind, rows
 
+from initkit.core.assemble import assemble
 from initkit.core.errors import PermanentError, TemporaryError, UsageError
 from initkit.steps.migrate.guard import pooler
+from initkit.steps.migrate.step import STEP
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fix_guard import Client, Hold
     from fix_pgbouncer import StartBouncer
 
@@ -126,3 +130,12 @@ def test_a_client_killed_behind_a_pool_of_sessions_leaves_no_lock(
     assert eventually(lambda: not left_behind(postgres_url)) < 5
     with hold(url):
         pass
+
+
+def test_a_pool_of_statements_is_refused_at_the_first_look(
+    postgres_url: str, start_bouncer: StartBouncer, tmp_path: Path
+) -> None:
+    (tmp_path / "1_t.sql").write_text("create table t (id int);")
+    step = assemble(STEP, {"path": str(tmp_path), "url": start_bouncer("statement").url(postgres_url)})
+    with pytest.raises(PermanentError, match=r"a pooler is in the way.*DIRECT_URL"):
+        step.check(make_context())

@@ -206,7 +206,7 @@ class DatabaseOptions(Declared):
         if found.dialect not in self.dialects:
             known = " or ".join(_WRITTEN[dialect] for dialect in self.dialects)
             cause = f"{source}: expected a {known} URL, got one that begins with {_WRITTEN[found.dialect]}"
-            raise UsageError("use the database", cause, "of such a database, initkit can only run migrations")
+            raise UsageError("use the database", cause, "such a database is for migrate and wait only")
         return found
 
     def from_variable(self, name: str, environ: Mapping[str, str]) -> Database:

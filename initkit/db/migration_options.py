@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from initkit.core.options import Arg, Opt, Parser, declared
-from initkit.db.dsn import DatabaseOptions
+from initkit.db.dsn import DatabaseOptions, Dialect
 
 _RELATIVE = re.compile(r".*[+-]\d+|base|.*:.*|\s*")
 _KEY_VALUE = re.compile(r"[^=\s]+(=.*)?", re.DOTALL)
@@ -41,6 +41,8 @@ Argument = Annotated[str, Parser("KEY=VALUE", parse_argument)]
 @declared
 class MigrationOptions(DatabaseOptions):
     """Which migrations, of which database, up to where."""
+
+    dialects: ClassVar[tuple[Dialect, ...]] = ("postgres", "sqlite", "mysql")
 
     path: Annotated[
         str,

@@ -10,7 +10,7 @@ from initkit.core.options import Opt, Parser, declared
 from initkit.core.outcome import Outcome, Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.core.values import Duration, show_duration
-from initkit.db.dsn import Dialect, Dsn
+from initkit.db.dsn import Dsn
 from initkit.db.migration_options import MigrationOptions, RevisionName, parse_revision
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class Migrate(MigrationOptions):
     """
 
     kind: ClassVar[str] = "migrate"
-    dialects: ClassVar[tuple[Dialect, ...]] = ("postgres", "sqlite", "mysql")
 
     single_head: Annotated[bool, Opt("Refuse migrations that end in more than one head.")] = False
     name: Annotated[str, Opt("The section of alembic.ini to use.", "SECTION", short="n")] = "alembic"
@@ -202,7 +201,7 @@ class Migrate(MigrationOptions):
             raise PermanentError(
                 task,
                 f"it is at revision {names}, which {self.path} does not have, and nothing tells that initkit has "
-                "applied it on top of what is there",
+                "applied it on top of everything that is there",
                 "mount the migrations that it was made with, or check that this is the right database",
             )
         if self.if_ahead == "fail":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import psycopg
 import pytest
 from fix_alembic import ENV_STANDARD, Builder
 from fix_program import INITKIT, Running, initkit
+
+if TYPE_CHECKING:
+    from fix_mysql import MariaDb
 
 
 @pytest.fixture(params=["certain", "only alembic can tell"])
@@ -78,3 +83,11 @@ def test_sql_files_are_waited_for_too(postgres_url: str, tmp_path: object) -> No
     assert initkit("wait", "migrations", str(tmp_path), "--check", env=env).returncode == 3
     assert initkit("migrate", str(tmp_path), env=env).returncode == 0
     assert initkit("wait", "migrations", str(tmp_path), "--check", env=env).returncode == 0
+
+
+def test_mariadb_is_waited_for_too(mariadb: MariaDb, project: Builder) -> None:
+    project.tables("a1")
+    env = {"DATABASE_URL": mariadb.url()}
+    done = initkit("wait", "migrations", str(project.folder), "--check", env=env)
+    assert done.returncode == 3, done.stderr
+    assert "1 revision to apply" in done.stderr

@@ -200,7 +200,7 @@ def test_a_uid_without_a_name_needs_a_user(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_step_that_does_not_know_a_database_says_so(tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text("mysql+pymysql://app:hunter2@db/shop")
-    message = "expected a postgres:// or sqlite:// URL, got one that begins with mysql://; of such a database"
+    message = "expected a postgres:// or sqlite:// URL, got one that begins with mysql://; such a database"
     for given, kind in [
         ({"url": "mariadb://app:hunter2@db/shop"}, UsageError),
         ({"url_env": "X"}, UsageError),

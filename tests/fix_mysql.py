@@ -137,6 +137,16 @@ def mariadb(mariadb_installed: Path, private_ca: PrivateCa) -> Iterator[MariaDb]
         yield server
 
 
+@pytest.fixture(scope="session")
+def mariadb_without_tls(mariadb_installed: Path) -> Iterator[MariaDb]:
+    """A server as Debian has it; its users are the superuser and ``app``, who may do everything."""
+    with _server(mariadb_installed) as server:
+        server.start("--skip-ssl")
+        server.ask("create user app@'%' identified by 'hunter2'")
+        server.ask("grant all on *.* to app@'%'")
+        yield server
+
+
 @pytest.fixture
 def start_mariadb(mariadb_installed: Path) -> Iterator[Callable[[], MariaDb]]:
     """Makes servers of the test's own, which it may start and stop; they have root only."""

@@ -13,6 +13,7 @@ from fix_clock import RecordingVoice, make_context
 from initkit.core.assemble import assemble
 from initkit.core.outcome import Pending
 from initkit.db.dsn import find
+from initkit.db.sqlfiles.splitter import split
 from initkit.steps.migrate.sql.engine import SqlEngine
 from initkit.steps.migrate.step import STEP, Migrate
 
@@ -76,6 +77,16 @@ class SqlFolder:
             return
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def run_by_hand(self, text: str, url: str = "") -> None:
+        """Statement by statement, as psql and the sqlite3 shell do it."""
+        if self.is_sqlite:
+            with closing(sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+                file.executescript(text)
+            return
+        with psycopg.connect(url or self.url, autocommit=True, prepare_threshold=None) as connection:
+            for statement in split(text, "postgres"):
+                connection.execute(statement.text.encode())
 
     def names(self) -> set[str]:
         """The tables that there are, without the ledger."""

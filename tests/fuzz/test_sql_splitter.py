@@ -210,7 +210,17 @@ def test_every_text_has_a_checksum_that_it_agrees_with(text: str, dialect: Diale
 
 
 @pytest.mark.parametrize(
-    "text", ["/*" * 50_000, "'" * 100_001, "$a$" * 50_001, "(" * 100_000, "E'\\" * 30_000, "-" * 10]
+    "text",
+    [
+        "/*" * 50_000,
+        "'" * 100_001,
+        "$a$" * 50_001,
+        "(" * 100_000,
+        "E'\\" * 30_000,
+        "-" * 10,
+        "+" * 50_000,
+        "E'a'" + "--x" * 50_000,
+    ],
 )
 @pytest.mark.parametrize("dialect", ["postgres", "sqlite"])
 def test_no_text_takes_for_ever(text: str, dialect: Dialect) -> None:

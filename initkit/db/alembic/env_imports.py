@@ -2,41 +2,25 @@
 
 Importing models is what every env.py does, and a module may do anything while it is imported. What does change the
 version table or the connection of a migration has few names, and these are looked for, in the text of whatever env.py
-imports and of what that imports from the same package, without running any of it.
+imports and of what that imports in turn, without running any of it; only libraries that are known are left out.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
+from initkit.db.alembic.env_known import is_known
+from initkit.db.alembic.env_words import suspicious
+from initkit.db.alembic.import_lines import by_lines, exactly
 from initkit.db.alembic.unsure import Unsure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# libraries that are known to do nothing of the kind by being imported
-_KNOWN = frozenset(
-    {
-        *("alembic", "sqlalchemy", "sqlmodel", "pydantic", "pydantic_settings", "psycopg", "psycopg2", "asyncpg"),
-        *("aiosqlite", "pymysql", "geoalchemy2", "pgvector", "sqlalchemy_utils", "typing_extensions", "greenlet"),
-    }
-)
-_SUSPICIOUS = re.compile(
-    rb"search_path|schema_translate_map|set\s+(?:local\s+|session\s+)?role\b|session\s+authorization|PGOPTIONS"
-    rb"|^\s*(?:import|from)\s+alembic\b|load_dotenv|putenv|environ\s*\[[^\]]*\]\s*=[^=]|environ\s*\.\s*(?:update|setdefault|pop)"
-    rb"|\blisten(?:s_for)?\s*\([^)]*[\"'](?:connect|do_connect|first_connect|engine_connect|checkout|begin"
-    rb"|before_execute|before_cursor_execute|set_connection_execution_options)[\"']"
-    rb"|\bregistry\s*\.\s*register\b|default_schema_name",
-    re.MULTILINE | re.IGNORECASE,
-)
-_IMPORTS = re.compile(
-    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]*))", re.MULTILINE
-)
-_WORD = re.compile(rb"\w[\w.]*")
 _MOST = 400  # files: looking through more takes longer than asking alembic
+_COMPILED = (".so", ".pyd", ".pyc")
 
 
 def see_harmless(modules: Iterable[str], folders: Sequence[str]) -> None:
@@ -49,67 +33,123 @@ def see_harmless(modules: Iterable[str], folders: Sequence[str]) -> None:
     Raises:
         Unsure: a module could, or cannot be found.
     """
-    foreign = [name for name in modules if _is_foreign(name)]
-    if foreign:
-        _Look(folders).at(foreign)
-
-
-def _is_foreign(name: str) -> bool:
-    top = name.partition(".")[0]
-    return top not in _KNOWN and top not in sys.stdlib_module_names
+    _Look(folders).at(modules)
 
 
 class _Look:
     def __init__(self, folders: Sequence[str]) -> None:
-        self._folders = folders
+        self._folders = [folder or os.curdir for folder in dict.fromkeys(folders)]
+        self._own = _shadowing(self._folders)
         self._roots: dict[str, list[str]] = {}
+        self._inside: dict[str, frozenset[str]] = {}
+        self._compiled: dict[str, set[str]] = {}
+        self._done: set[tuple[str, bool]] = set()
+        self._todo: list[tuple[str, str]] = []  # files, each with its package
         self._seen: set[str] = set()
 
-    def at(self, names: Sequence[str]) -> None:
-        tops = {name.partition(".")[0] for name in names}
-        todo, done = list(names), set[str]()
-        for top in tops:
-            if not self._places(top):
-                raise Unsure(f"env.py imports {top}, which cannot be found")
-        while todo:
-            name = todo.pop()
-            if name in done:
-                continue
-            done.add(name)
-            for file, package in self._files(name):
-                todo += [name for name in _imported(self._checked(file), package) if name.partition(".")[0] in tops]
+    def at(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._see("env.py", name, is_module=False)
+        while self._todo:
+            file, package = self._todo.pop()
+            self._follow(os.path.basename(file), self._checked(file), package)
+
+    def _follow(self, by: str, text: bytes, package: str) -> None:
+        for name, is_module in by_lines(text, package):
+            try:
+                self._see(by, name, is_module=is_module)
+            except Unsure:
+                if (name if is_module else name.rpartition(".")[0]) in exactly(text, package):
+                    raise
+
+    def _see(self, by: str, name: str, *, is_module: bool) -> None:
+        """Take note of all files that importing `name` runs."""
+        top, *rest = name.split(".")
+        if (name, is_module) in self._done or (is_known(top) and not self._is_own(top)):
+            return
+        places = self._places(top) if top else []
+        if not places:
+            raise Unsure(f"{by} imports {top or 'relatively'}, which cannot be found")
+        needed = len(rest) + is_module  # parts that must be modules
+        if max([self._walk(path, top, rest) for path in places]) < needed:
+            raise Unsure(f"{by} imports {name}, whose source cannot be found")
+        self._done.add((name, is_module))
+
+    def _walk(self, path: str, top: str, rest: Sequence[str]) -> int:
+        """Note the files on the way down from one place of the top; how many parts there are."""
+        package, found = top, 0
+        for part in ("", *rest):
+            path = os.path.join(path, part) if part else path
+            package = f"{package}.{part}" if part else package
+            files = list(self._files(path, package))
+            self._todo += [one for one in files if one[0] not in self._seen]
+            self._seen.update(file for file, _ in files)
+            if not files and os.path.basename(path) not in self._in(os.path.dirname(path)):
+                break
+            found += 1
+        return found
+
+    def _files(self, path: str, package: str) -> Iterator[tuple[str, str]]:
+        """The source of a module, each with the package that relative names in it start from."""
+        folder, name = os.path.split(path)
+        names = self._in(folder)
+        inside = self._in(path) if name in names else frozenset[str]()
+        if f"{name}.py" in names:
+            yield f"{path}.py", package.rpartition(".")[0]
+        if "__init__.py" in inside:
+            yield f"{path}/__init__.py", package
+        if name in self._compiled[folder] or (inside and "__init__" in self._compiled[path]):
+            raise Unsure(f"env.py imports {name}, which is compiled")
+
+    def _in(self, folder: str) -> frozenset[str]:
+        """What is in a folder; nothing where it is none."""
+        if folder not in self._inside:
+            self._inside[folder] = names = _listed(folder)
+            self._compiled[folder] = {one.partition(".")[0] for one in names if one.endswith(_COMPILED)}
+        return self._inside[folder]
+
+    def _is_own(self, top: str) -> bool:
+        """Whether the project has a module of a known name, which may hide the known one."""
+        return any(
+            f"{top}.py" in names or (top in names and "__init__.py" in self._in(os.path.join(folder, top)))
+            for folder, names in self._own.items()
+        )
 
     def _places(self, top: str) -> list[str]:
         """The folders of `top`, or its file; wherever it is found, for env.py may change the order."""
         if top not in self._roots:
-            paths = [os.path.join(folder, top) for folder in dict.fromkeys((*self._folders, *sys.path))]
-            self._roots[top] = [path for path in paths if os.path.isdir(path) or os.path.isfile(f"{path}.py")]
-            self._roots[top] = self._roots[top] or _by_finder(top)
+            around = self._own if is_known(top) else dict.fromkeys((*self._folders, *sys.path))
+            paths = [os.path.join(folder, top) for folder in around if folder]
+            files = [path for path in paths if os.path.isfile(f"{path}.py") or os.path.isfile(f"{path}/__init__.py")]
+            folders = [path for path in paths if path not in files and os.path.isdir(path)]
+            # a folder without __init__.py is a package only where there is no other
+            self._roots[top] = files or [*_by_finder(top), *folders]
         return self._roots[top]
-
-    def _files(self, name: str) -> Iterator[tuple[str, str]]:
-        """The files that importing `name` runs and that were not looked at, each with its package."""
-        top, *rest = name.split(".")
-        for path in self._places(top):
-            package = top
-            for part in ("", *rest):
-                path = os.path.join(path, part) if part else path  # noqa: PLW2901 - one step down at a time
-                package = f"{package}.{part}" if part else package
-                for file, inside in ((f"{path}.py", package.rpartition(".")[0]), (f"{path}/__init__.py", package)):
-                    if file not in self._seen and os.path.isfile(file):
-                        self._seen.add(file)
-                        yield file, inside
 
     def _checked(self, file: str) -> bytes:
         if len(self._seen) > _MOST:
             raise Unsure("env.py imports too much to look through")
-        with open(file, "rb") as opened:
-            text = opened.read()
-        found = _SUSPICIOUS.search(text)
-        if found:
-            what = " ".join(found.group().decode(errors="replace").split())
-            raise Unsure(f"env.py imports {os.path.basename(file)}, which has {what}")
+        try:
+            with open(file, "rb") as opened:
+                text = opened.read()
+        except OSError as error:
+            raise Unsure(f"env.py imports {os.path.basename(file)}, which cannot be read") from error
+        if found := suspicious(text):
+            raise Unsure(f"env.py imports {os.path.basename(file)}, which has {found}")
         return text
+
+
+def _listed(folder: str) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+def _shadowing(folders: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The project's folders: neither the standard library's nor one of installed libraries."""
+    listed = {folder: _listed(folder) for folder in folders if not folder.endswith("-packages")}
+    return {folder: names for folder, names in listed.items() if "os.py" not in names}
 
 
 def _by_finder(top: str) -> list[str]:
@@ -124,22 +164,3 @@ def _by_finder(top: str) -> list[str]:
     if spec and not places and spec.origin and spec.origin.endswith(".py"):
         places = [spec.origin.removesuffix(".py")]
     return places
-
-
-def _imported(text: bytes, package: str) -> Iterator[str]:
-    """What a module's text imports, with dots; the last part may be something in a module."""
-    for module, names, plain in _IMPORTS.findall(text):
-        if plain:
-            yield from (word.decode() for word in _WORD.findall(plain) if word != b"as")
-            continue
-        origin = _absolute(module.decode(), package)
-        yield origin
-        yield from (f"{origin}.{word.decode()}" for word in _WORD.findall(names) if word != b"as")
-
-
-def _absolute(module: str, package: str) -> str:
-    level = len(module) - len(module.lstrip("."))
-    if not level:
-        return module
-    parts = package.split(".")
-    return ".".join([*parts[: len(parts) - level + 1], *filter(None, [module.lstrip(".")])])

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
     from initkit.db.dsn import Database
     from initkit.db.ledger import Execute, Row
+    from initkit.db.postgres import Connection
     from initkit.db.revisions import VersionTable
 
 SOURCE = "sql"
+_SCHEMA = """
+select coalesce((select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = pg_catalog.to_regclass(%s)), pg_catalog.current_schema())
+"""
 # whatever is the server's own, or an extension's, does not make a database one in use
 _IN_USE = """
 select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -62,6 +67,23 @@ def recorded(database: Database, context: Context, table: VersionTable, *, appli
     ):
         ledger = Ledger(execute_on_postgres(connection), "postgres", SOURCE, schema=table.schema, table=table.name)
         return _of_ledger(ledger, execute_on_postgres(connection), _IN_USE, table.name)
+
+
+def schema_of(connection: Connection, table: str) -> str | None:
+    """The schema that a PostgreSQL has the ledger in, or would make it in; None where its search path has none."""
+    row = connection.execute(_SCHEMA, (table,)).fetchone()
+    return row[0] if row else None
+
+
+def look_up_schema(database: Database, context: Context, table: str, *, application_name: str) -> str | None:
+    """The same over a connection of its own; None for SQLite."""
+    if database.dialect == "sqlite":
+        return None
+    connection = postgres.connect(
+        database, context, role="migrate", application_name=application_name, autocommit=True, prepare_threshold=None
+    )
+    with closing(connection), postgres.cancelled_on_stop(connection, context, "look where migrations are recorded"):
+        return schema_of(connection, table)
 
 
 def _in_sqlite(path: str, context: Context, table: VersionTable, task: str) -> Recorded:

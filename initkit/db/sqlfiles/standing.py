@@ -11,6 +11,7 @@ from initkit.db.revisions import Revision, Standing, VersionTable
 from initkit.db.sqlfiles.files import read_folder
 from initkit.db.sqlfiles.naming import key_of
 from initkit.db.sqlfiles.recorded import recorded
+from initkit.db.sqlfiles.unfinished import goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,14 +51,17 @@ class Plan(Record):
 
 
 def look(options: MigrationOptions, database: Database, context: Context) -> Standing:
-    """How far a database is, for whoever does not apply migrations: what comes too late is pending like all else.
+    """How far a database is, for whoever does not apply migrations.
+
+    What comes too late is pending like all else, and files that have changed are the business of whoever applies them.
 
     Raises:
         InitkitError: the database cannot be reached, or the migrations cannot be read.
         UsageError: SQL files cannot be applied to it.
     """
     folder = read_folder(options.path, dialect_of(database))
-    return plan(folder, recorded(database, context, VersionTable(TABLE)), Wish(options.to, out_of_order=True)).standing
+    wish = Wish(options.to, out_of_order=True, on_drift="ignore")
+    return plan(folder, recorded(database, context, VersionTable(TABLE)), wish).standing
 
 
 def dialect_of(database: Database) -> Dialect:
@@ -85,10 +89,10 @@ def plan(folder: Folder, known: Recorded, wish: Wish) -> Plan:
     newest = max(done, default=())
     warnings = [*folder.warnings, *_drift(folder, done, known.moments, wish)]
     taken = _taken(folder, known, wish, warnings)
-    ahead = sorted(key for key in versions if key > max((script.key for script in folder.versioned), default=()))
     last = _target(folder, versions, wish.to)
     covered = done.keys() | {script.key for script in taken}
     left = [script for script in folder.versioned if script.key not in covered]
+    ahead = () if left or taken else _beyond(folder, versions)
     late = [script for script in left if script.key < newest and script.key not in versions]
     if late and not wish.out_of_order:
         raise _too_late(folder, late, done[newest])
@@ -98,14 +102,20 @@ def plan(folder: Folder, known: Recorded, wish: Wish) -> Plan:
         script.statements()  # all is read before anything is run
     standing = Standing(
         heads=_heads(done, newest, others),
-        pending=_pending(taken, todo),
-        unknown=tuple(versions[key].revision for key in ahead),
+        pending=_pending(taken, todo, {_key(row): row for row in known.rows if row.state == "started"}),
+        unknown=ahead,
         is_ahead=bool(ahead),
         is_newest=not left and not taken and not any(_has_changed(script, others) for script in folder.repeatable),
         is_empty=not folder.versioned and not folder.repeatable,
         warnings=tuple(warnings),
     )
     return Plan(standing, taken, todo)
+
+
+def _beyond(folder: Folder, versions: dict[Key, Row]) -> tuple[str, ...]:
+    """What a newer image has applied on top of all that is here."""
+    newest = max((script.key for script in folder.versioned), default=())
+    return tuple(versions[key].revision for key in sorted(versions) if key > newest)
 
 
 def _is_repeatable(row: Row) -> bool:
@@ -125,10 +135,14 @@ def _has_changed(script: Script, others: dict[str, Row]) -> bool:
     return row is None or row.state == "started" or not script.agrees(row.checksum)
 
 
-def _pending(taken: Sequence[Script], todo: Sequence[Script]) -> tuple[Revision, ...]:
+def _pending(taken: Sequence[Script], todo: Sequence[Script], started: dict[Key, Row]) -> tuple[Revision, ...]:
     found: list[Revision] = []
     for script in (*taken, *todo):
-        title = f"{script.name.title} (baseline)".strip() if len(found) < len(taken) else script.name.title
+        note = " (baseline)" if len(found) < len(taken) else ""
+        row = started.get(script.key)
+        if row and script.key and not goes_on(row.left, script.dialect):
+            note = " (half done: needs --repair)"
+        title = f"{script.name.title}{note}".strip()
         # repeatable ones build upon nothing: each is an end of its own
         down = (found[-1].id,) if found and script.key else ()
         found.append(Revision(script.id, title, script.file, down))

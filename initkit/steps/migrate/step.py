@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from initkit.core.errors import InitkitError, PermanentError, TemporaryError
 from initkit.core.options import Opt, Parser, declared
-from initkit.core.outcome import Outcome, Pending, Satisfied
+from initkit.core.outcome import Outcome, Pending
 from initkit.core.retry import RetryPolicy
-from initkit.core.values import Duration, show_duration
+from initkit.core.values import Duration
 from initkit.db.dsn import Dsn
 from initkit.db.migration_options import MigrationOptions, RevisionName, parse_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from initkit.core.outcome import Finding
     from initkit.core.step import Context
     from initkit.db.dsn import Database
-    from initkit.db.revisions import Heads, Revision, Standing
-    from initkit.steps.migrate.engine import Applied, Engine, Guard
+    from initkit.db.revisions import Standing
+    from initkit.steps.migrate.engine import Engine
 
 _PATIENCE = RetryPolicy(timeout=600.0)  # a migration of another replica may take its time
 _BIGINT = 63
-_WORTH_TELLING = 1.0  # seconds of waiting
-_TOLD = 5  # revisions whose times are in the summary; all are among the facts
 
 
 def parse_key(text: str) -> int:
@@ -133,6 +130,8 @@ class Migrate(MigrationOptions):
 
     def check(self, context: Context) -> Finding:
         """Which revisions there are to apply; it only reads."""
+        from initkit.steps.migrate import told  # noqa: PLC0415 - not needed for --help
+
         engine = self._engine(context, self.database(context.environ))
         if self.from_ is not None:
             return Pending(f"--sql prints everything after {self.from_}")
@@ -143,17 +142,12 @@ class Migrate(MigrationOptions):
             context.voice.warn(warning)
         self._judge(standing, context)
         if standing.is_ahead or not standing.pending:
-            return Satisfied(_at(standing), {"revision": list(standing.heads)})
-        todo = standing.pending
-        facts = {
-            "from": list(standing.heads),
-            "to": _ids(todo),
-            "pending": [revision.id for revision in todo],
-        }
-        return Pending(f"{_count(todo)} to apply: {_way(standing.heads, todo)}", tuple(map(str, todo)), facts)
+            return told.satisfied(standing)
+        return told.pending(standing)
 
     def apply(self, context: Context) -> Outcome:
         """Apply them under the lock, unless whoever held it before has done so."""
+        from initkit.steps.migrate import told  # noqa: PLC0415 - not needed for --help
         from initkit.steps.migrate.guard.held import held  # noqa: PLC0415 - only where there is something to apply
 
         if self.sql:
@@ -168,19 +162,16 @@ class Migrate(MigrationOptions):
             if standing is not None:
                 self._judge(standing, context)
                 if standing.is_ahead or not standing.pending:
-                    return Outcome.ok(
-                        f"{_at(standing)}; another run got there first",
-                        {"revision": list(standing.heads), "lock_waited_s": round(guard.waited, 3)},
-                    )
+                    return told.overtaken(standing, guard)
             try:
                 engine.upgrade(standing, guard)
                 engine.verify()
             except InitkitError as error:
-                error.done = error.done or _done(engine, standing)
+                error.done = error.done or told.done(engine, standing)
                 if isinstance(error, TemporaryError):  # the next attempt will say again what it applies
                     context.voice.note("broken off: what is recorded stays, the next attempt goes on from there")
                 raise
-        return _outcome(engine, standing.heads if standing else (), guard)
+        return told.changed(engine, standing.heads if standing else (), guard)
 
     def _engine(self, context: Context, database: Database) -> Engine:
         from initkit.steps.migrate.engines import engine_for  # noqa: PLC0415 - what it needs comes with it
@@ -218,65 +209,6 @@ class Migrate(MigrationOptions):
         text = self._engine(context, database).offline(self.from_)
         context.voice.result(text)
         return Outcome.ok("printed the SQL of what is pending; nothing was applied")
-
-
-def _done(engine: Engine, before: Standing | None) -> str:
-    """What is applied all the same after a failure, as the database has it."""
-    with suppress(InitkitError):  # the first error matters, and the server may be what is gone
-        after = engine.look(read_only=True)
-        if before is not None and after is not None:
-            left = {revision.id for revision in after.pending}
-            applied = tuple(revision for revision in before.pending if revision.id not in left)
-            return f"{_count(applied)} applied: {_way(before.heads, applied)}" if applied else ""
-    return ""
-
-
-def _outcome(engine: Engine, heads: Heads, guard: Guard) -> Outcome:
-    applied = tuple(one.revision for one in engine.applied)
-    facts: dict[str, object] = {"lock_waited_s": round(guard.waited, 3), "lock_key": guard.key}
-    if not applied:
-        return Outcome.ok("nothing to apply", facts)
-    facts |= {"from": list(heads), "to": _ids(applied)}
-    facts["applied"] = [
-        {"revision": one.revision.id, "message": one.revision.message, "seconds": round(one.seconds, 3)}
-        for one in engine.applied
-    ]
-    text = f"{_count(applied)} applied: {_way(heads, applied, messages=True)} ({_times(engine.applied)})"
-    if guard.waited >= _WORTH_TELLING:
-        text += f", after {show_duration(round(guard.waited, 1))} of waiting for the lock"
-    return Outcome.changed(text, facts)
-
-
-def _times(applied: Sequence[Applied]) -> str:
-    """How long each took; of many the longest."""
-    told = applied if len(applied) <= _TOLD else sorted(applied, key=lambda one: one.seconds, reverse=True)[:_TOLD]
-    times = ", ".join(f"{one.revision.id} {show_duration(round(one.seconds, 3))}" for one in told)
-    return times if len(applied) <= _TOLD else f"the longest: {times}"
-
-
-def _at(standing: Standing) -> str:
-    if standing.is_ahead:
-        return f"ahead, at revision {', '.join(standing.heads)}"
-    if standing.is_empty:
-        return "there are no revisions"
-    return f"at {'head' if standing.is_newest else 'revision'} {', '.join(standing.heads)}"
-
-
-def _count(revisions: tuple[Revision, ...]) -> str:
-    return "1 revision" if len(revisions) == 1 else f"{len(revisions)} revisions"
-
-
-def _ids(todo: tuple[Revision, ...]) -> list[str]:
-    from initkit.db.revisions import tips  # noqa: PLC0415 - not needed for --help
-
-    return [revision.id for revision in tips(todo)]
-
-
-def _way(heads: Heads, todo: tuple[Revision, ...], *, messages: bool = False) -> str:
-    from initkit.db.revisions import tips  # noqa: PLC0415 - not needed for --help
-
-    ends = [str(revision) if messages else revision.id for revision in tips(todo)]
-    return f"{', '.join(heads) or '(base)'} → {', '.join(ends)}"
 
 
 STEP = Migrate

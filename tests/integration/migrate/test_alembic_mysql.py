@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_alembic import ENV_ENVIRONMENT
-from fix_clock import make_context
+from fix_clock import RecordingVoice, make_context
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import PermanentError, Stopped, SuspectError, TemporaryError
@@ -178,7 +178,62 @@ def test_a_lock_that_is_not_given_in_time_is_temporary(mariadb: MariaDb, url: st
     assert step_for(project, url).apply(make_context()).facts["to"] == ["b2"]
 
 
+def test_what_is_committed_with_its_version_row_is_not_called_left(
+    mariadb: MariaDb, url: str, name: str, project: Builder
+) -> None:
+    """Also where nothing can be written down, as by a user who may not make our table."""
+    mariadb.ask("create or replace user limited@'%' identified by 'hunter2'")
+    mariadb.ask(f"create table {name}.alembic_version (version_num varchar(32) primary key)")
+    mariadb.ask(f"grant select, insert, update, delete on {name}.alembic_version to limited@'%'")
+    for table in ("t_a1", "half"):
+        mariadb.ask(f"grant create on {name}.{table} to limited@'%'")
+    project.tables("a1")
+    project.revision("b2", HALF + "op.execute('insert into nowhere values (1)')")
+    with pytest.raises(PermanentError, match=r"may have left is: CREATE TABLE half") as caught:
+        step_for(project, url.replace("app:", "limited:")).apply(make_context())
+    assert "t_a1" not in str(caught.value)
+
+
+@pytest.fixture
+def plain(mariadb_without_tls: MariaDb) -> Iterator[str]:
+    """The URL of a database where TLS is not to be had."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    mariadb_without_tls.ask(f"create database {name}")
+    yield mariadb_without_tls.url(path=f"/{name}")
+    mariadb_without_tls.ask(f"drop database {name}")
+
+
+def test_without_tls_at_the_server_its_record_is_kept(
+    mariadb_without_tls: MariaDb, plain: str, project: Builder
+) -> None:
+    voice = RecordingVoice()
+    project.tables("a1")
+    assert step_for(project, plain).apply(make_context(voice=voice)).status is Status.CHANGED
+    assert voice.warnings == []
+    assert ledger(mariadb_without_tls, plain.rpartition("/")[2]) == [("a1", "applied")]
+
+
+def test_without_tls_at_the_server_a_signal_ends_the_statement_under_way(
+    mariadb_without_tls: MariaDb, plain: str, project: Builder
+) -> None:
+    it_ends_the_statement(mariadb_without_tls, plain, project)
+
+
 def test_a_signal_ends_the_statement_under_way(mariadb: MariaDb, url: str, project: Builder) -> None:
+    it_ends_the_statement(mariadb, url, project)
+
+
+def test_where_the_account_must_use_tls_the_record_is_kept_by_tls_too(
+    mariadb: MariaDb, name: str, project: Builder
+) -> None:
+    mariadb.ask(f"grant all on {name}.* to secured@'%'")
+    project.tables("a1")
+    url = mariadb.url("secured:hunter2", f"/{name}")
+    assert step_for(project, url).apply(make_context()).status is Status.CHANGED
+    assert ledger(mariadb, name) == [("a1", "applied")]
+
+
+def it_ends_the_statement(mariadb: MariaDb, url: str, project: Builder) -> None:
     project.revision("a1", "op.execute('select sleep(60)')")
     stop = Stop()
     sleeping = "select count(*) from information_schema.processlist where info like 'select sleep%'"

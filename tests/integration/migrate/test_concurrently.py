@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -208,6 +208,24 @@ def test_an_index_that_a_revision_left_invalid_on_purpose_is_not_called_migrated
     project.revision("b2", f"{swallowed}\n    except sa.exc.IntegrityError:\n        pass")
     with pytest.raises(PermanentError, match="is there, but not valid"):
         step_for(project, postgres_url).apply(make_context())
+
+
+def test_an_invalid_index_that_was_there_before_is_not_forgotten_by_the_next_run(
+    postgres_url: str, project: Builder
+) -> None:
+    table(project, postgres_url)
+    asked(postgres_url, "insert into t values ('twice'), ('twice') returning 1")
+    with psycopg.connect(postgres_url, autocommit=True) as connection, suppress(psycopg.errors.UniqueViolation):
+        connection.execute("create unique index concurrently i_name on t (name)")
+    project.revision("b2", INDEX.replace("concurrently", "concurrently if not exists"))
+    for _ in range(2):
+        with pytest.raises(PermanentError, match=r"b2.*i_name.* is there, but not valid.*DROP INDEX"):
+            step_for(project, postgres_url).apply(make_context())
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("drop index i_name")
+        connection.execute("truncate t")
+    step_for(project, postgres_url).apply(make_context())
+    assert asked(postgres_url, "select indisvalid from pg_index where indexrelid = 'i_name'::regclass") == [(True,)]
 
 
 def test_sigterm_cancels_it_and_drops_the_index(postgres_url: str, project: Builder, spawn: Spawn) -> None:

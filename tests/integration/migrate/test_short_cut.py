@@ -60,6 +60,7 @@ class Case(NamedTuple):
         ini: more lines of its section in alembic.ini.
         options: of the step.
         environ: more variables.
+        files: more files, by name.
     """
 
     env: str
@@ -68,6 +69,7 @@ class Case(NamedTuple):
     ini: str = ""
     options: dict[str, object] = {}  # noqa: RUF012 - as above
     environ: dict[str, str] = {}  # noqa: RUF012 - as above
+    files: dict[str, str] = {}  # noqa: RUF012 - as above
 
 
 LISTENER = """
@@ -216,6 +218,137 @@ CASES = {
         modules={"shop_all": "import sqlalchemy\nengine = sqlalchemy.create_engine('sqlite:///FOLDER/second.db')"},
     ),
 }  # fmt: skip
+DYNAMIC = {
+    "pkgutil": (
+        "import importlib, pkgutil\nclass Base: metadata = None\n"
+        "for found in pkgutil.iter_modules(__path__):\n    importlib.import_module(f'{__name__}.{found.name}')\n"
+    ),
+    "a name of its own": (
+        "from importlib import import_module as go\nclass Base: metadata = None\ngo('shop_models.' + 'events')\n"
+    ),
+    "__import__": "class Base: metadata = None\n__import__('shop_models.' + 'events')\n",
+    "exec": "class Base: metadata = None\nexec('from shop_models import ' + 'events')\n",
+    "eval": "class Base: metadata = None\neval('__im' + 'port__(\"shop_models.events\")')\n",
+    "runpy": "import runpy\nclass Base: metadata = None\nrunpy.run_module('shop_models.' + 'events')\n",
+}
+ENVIRON = {
+    "|=": "import os\nos.environ |= {'DATABASE_URL': 'sqlite:///FOLDER/second.db'}\n",
+    "update": "from os import environ\nenviron.update(DATABASE_URL='sqlite:///FOLDER/second.db')\n",
+    "another name": "import os\nhere = os.environ\nhere['DATABASE_URL'] = 'sqlite:///FOLDER/second.db'\n",
+    "another name by import": ("from os import environ as here\nhere['DATABASE_URL'] = 'sqlite:///FOLDER/second.db'\n"),
+    "a list's part": "import os\nn = ['DATABASE_URL']\nos.environ[n[0]] = 'sqlite:///FOLDER/second.db'\n",
+    "setattr": (
+        "import os\nold = os.getenv\n"
+        "setattr(os, 'en' + 'viron', {**os.environ, 'DATABASE_URL': 'sqlite:///FOLDER/second.db'})\n"
+    ),
+}
+# as django-environ and python-dotenv have them; neither is installed where the tests run
+ENV_FILES = {
+    "read_env": (
+        "import environ\nenviron.Env.read_env('FOLDER/.env', overwrite=True)\n",
+        "environ",
+        "class Env:\n    @staticmethod\n    def read_env(path, overwrite):\n        _put(path)\n",
+    ),
+    "load_dotenv": (
+        "from dotenv import load_dotenv\nload_dotenv('FOLDER/.env', override=True)\n",
+        "dotenv",
+        "def load_dotenv(path, override):\n    _put(path)\n",
+    ),
+    "dotenv under another name": (
+        "import dotenv as d\ngetattr(d, 'load_' + 'dot' + 'env')('FOLDER/.env', override=True)\n",
+        "dotenv",
+        "def load_dotenv(path, override):\n    _put(path)\n",
+    ),
+}
+PUT = (
+    "import os\ndef _put(path):\n    with open(path) as file:\n"
+    "        os.environ.update(line.strip().split('=', 1) for line in file)\n"
+)
+BASE = "from shop_models import Base\n"
+MODELS = configured(", target_metadata=Base.metadata", BASE)
+BEFORE = HEAD + BASE + configured(", target_metadata=Base.metadata").removeprefix(HEAD)
+PLAIN = "class Base: metadata = None\n"
+SETTINGS = "class Settings:\n    database_url = 'sqlite:///FOLDER/second.db'\nsettings = Settings()\n"
+CASES |= {
+    f"a package imports its modules by {name}": Case(
+        MODELS, "__init__.py, which has", {"shop_models/__init__": text, "shop_models/events": "x = 1" + LISTENER}
+    )
+    for name, text in DYNAMIC.items()
+}
+CASES |= {
+    f"a module changes the environment by {name}": Case(
+        BEFORE,
+        "config.py, which has",
+        {"shop_models/__init__": f"from . import config\n{PLAIN}", "shop_models/config": text},
+    )
+    for name, text in ENVIRON.items()
+}
+CASES |= {
+    f"a module reads an env file by {name}": Case(
+        BEFORE,
+        "shop_models.py, which has",
+        {"shop_models": f"{text}{PLAIN}", module: f"{library}{PUT}"},
+        files={".env": "DATABASE_URL=sqlite:///FOLDER/second.db\n"},
+    )
+    for name, (text, module, library) in ENV_FILES.items()
+}
+CASES |= {
+    "a company's package listens to connections": Case(
+        MODELS,
+        "imports __init__.py, which has listens_for",
+        {"shop_models": "from companydb import Base as Base\n", "companydb/__init__": PLAIN + LISTENER},
+    ),
+    "a company's package does further down": Case(
+        MODELS,
+        "imports hooks.py, which has listens_for",
+        {
+            "shop_models": "try:\n    from companydb.base import ( # all (of it)\n        Base)\n"
+            "except ImportError: raise\n",
+            "companydb/__init__": "",
+            "companydb/base": f"from companylib \\\n    import hooks\n{PLAIN}",
+            "companylib/__init__": "",
+            "companylib/hooks": LISTENER,
+        },
+    ),
+    "a package listens to a computed event": Case(
+        MODELS,
+        "imports companydb.py, which has listen",
+        {
+            "shop_models": "import json; from companydb import Base as Base\n",
+            "companydb": PLAIN + LISTENER.replace('@sa.event.listens_for(sa.Engine, "connect")\n', "")
+            + "sa.event.listen(sa.Engine, 'con' + 'nect', put_elsewhere)\n",
+        },
+    ),
+    "a package replaces what makes engines": Case(
+        BEFORE,
+        "imports companydb.py, which has sqlalchemy.create_engine =",
+        {
+            "shop_models": "from companydb import Base as Base\n",
+            "companydb": f"import sqlalchemy\n{PLAIN}old = sqlalchemy.create_engine\n"
+            "sqlalchemy.create_engine = lambda *a, **k: old('sqlite:///FOLDER/second.db')\n",
+        },
+    ),
+    "a module of the project hides a known library": Case(
+        BEFORE,
+        "imports redis.py, which has environ",
+        {
+            "shop_models": f"import redis\n{PLAIN}",
+            "redis": "import os\nos.environ['DATABASE_URL'] = 'sqlite:///FOLDER/second.db'\n",
+        },
+    ),
+    "the URL in the configuration is a settings object's": Case(
+        "from alembic import context\nfrom shop_settings import settings\n"
+        "context.config.set_main_option('sqlalchemy.url', settings.database_url)\n" + ENV_STANDARD,
+        "sets sqlalchemy.url",
+        {"shop_settings": SETTINGS},
+    ),
+    "the URL is a settings object's": Case(
+        HEAD + "from shop_settings import settings\nengine = sa.create_engine(str(settings.database_url))\n"
+        + configured("").removeprefix(OURS),
+        "another database",
+        {"shop_settings": SETTINGS},
+    ),
+}  # fmt: skip
 
 
 def step_for(path: object, url: str, **more: object) -> Migrate:
@@ -240,8 +373,8 @@ def built(project: Builder, case: Case) -> dict[str, str]:
     here = "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\npath_separator = os\n"
     more = case.ini.replace("FOLDER", str(project.folder))
     project.ini(INI.replace("[alembic]\nscript_location = %(here)s\n", here + more))
-    for name, text in case.modules.items():
-        file = project.folder / f"{name}.py"
+    for name, text in (case.files | {f"{name}.py": text for name, text in case.modules.items()}).items():
+        file = project.folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text.replace("FOLDER", str(project.folder)))
     return {name: value.replace("FOLDER", str(project.folder)) for name, value in case.environ.items()}
@@ -379,6 +512,37 @@ def test_models_that_do_nothing_else_keep_it_certain(postgres_url: str, project:
     found = standing.look(step, step.database({}), make_context())
     assert isinstance(found, Unsure)
     assert found.reason == "env.py imports shop_models, which cannot be found"
+
+
+ORDINARY = {
+    "shop/__init__": "",
+    "shop/models/__init__": '"""All models.\n\nimport them from here\n"""\n'
+    "from .base import Base\nfrom .orders import Order\nfrom shop.settings import settings\n"
+    "__all__ = ['Base', 'Order']\n",
+    "shop/models/base": "from __future__ import annotations\nimport enum, uuid\nimport sqlalchemy as sa\n"
+    "from importlib.metadata import version\nfrom sqlalchemy.orm import DeclarativeBase\n"
+    "class Base(DeclarativeBase):\n    def change(self, **to):\n"
+    "        for name, value in to.items():\n            setattr(self, name, value)\n",
+    "shop/models/orders": "from typing import TYPE_CHECKING\nimport sqlalchemy as sa\n"
+    "from sqlalchemy import event\nfrom sqlalchemy.orm import Mapped, mapped_column\n"
+    "from companydb import Stamped\nfrom .base import Base\nif TYPE_CHECKING:\n    from no_such_stubs import Role\n"
+    "class Order(Stamped, Base):\n    __tablename__ = 'orders'\n"
+    "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+    "@event.listens_for(Order, 'before_insert')\ndef stamp(mapper, connection, order): pass\n",
+    "shop/settings": "import os\nclass Settings:\n    debug = os.environ.get('DEBUG', '') == '1'\n"
+    "    name = os.environ['NAME'] if 'NAME' in os.environ else 'shop'\nsettings = Settings()\n",
+    "companydb": "import datetime\nfrom sqlalchemy.orm import Mapped, mapped_column\nclass Stamped:\n"
+    "    made: Mapped[datetime.datetime] = mapped_column(nullable=True)\n",
+}
+
+
+def test_ordinary_models_and_what_they_import_keep_it_certain(postgres_url: str, project: Builder) -> None:
+    env = configured(", target_metadata=Base.metadata", "from shop.models import Base\n")
+    built(project, Case(env, "", ORDINARY))
+    step = step_for(project.folder, postgres_url)
+    step.apply(make_context())
+    assert sure(step) == Standing(("a1",), is_newest=True)
+    assert step.check(make_context()) == Satisfied("at head a1", {"revision": ["a1"]})
 
 
 def test_a_file_of_sqlite_is_looked_at_too(project: Builder, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class Turn:
         return self.clock.now() >= self.moment
 
     def obstacle(self) -> Obstacle:
-        return Obstacle(f"held by {self.holder}", f"held by {self.holder} for long", "end it")
+        return Obstacle(f"held by {self.holder}", f"held by {self.holder} for long", "end it", self.holder)
 
 
 def test_pauses_grow_with_jitter_and_every_fifteen_seconds_there_is_a_line(

@@ -34,19 +34,20 @@ class Aftermath:
             state: the SQLSTATE of that, or empty.
             context: of the running step; a signal may have asked for its end.
         """
-        half = self._cleared(context) if self._progress.left else None
+        half = self._cleared(context) if self._progress.unrecorded else None
         if isinstance(error, Stopped):
             if half:
                 context.voice.warn(str(half))
             return error
         if half:
-            return PermanentError(error.task, f"{error.cause}; {half.cause}", half.advice)
+            advice = "; ".join(filter(None, (half.advice, error.advice)))
+            return PermanentError(error.task, f"{error.cause}; {half.cause}", advice)
         return self._with_blocker(error, state)
 
     def _cleared(self, context: Context) -> PermanentError | None:
         """Undo what can be; return what a person must do."""
         if not self._progress.is_traced:
-            what = "; ".join(" ".join(left.statement.split())[:_SHOWN] for left in self._progress.left)
+            what = "; ".join(" ".join(left.statement.split())[:_SHOWN] for left in self._progress.unrecorded)
             return PermanentError(
                 "undo it", f"it works outside transactions; what it may have left is: {what}", _BY_HAND
             )

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from initkit.core.clock import SystemClock
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from initkit.steps.migrate.alembic.wire import Request
+
+_UNHEARD = 70
 
 
 class Speaker:
@@ -89,8 +92,9 @@ def _concluded(request: Request, context: Context, speaker: Speaker) -> None:
         end = {"event": "bug", "text": traceback.format_exc()}
     else:
         end = {"event": "done"}
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # env.py may have closed it, or put anything else in its place
+            stream.flush()
     speaker.say(**end)  # type: ignore[arg-type]
 
 
@@ -108,8 +112,12 @@ def main() -> None:
     sys.dont_write_bytecode = True  # what is mounted stays as it is
     speaker = Speaker(events)
     context = Context(SystemClock(stop), stop, speaker, request.environ, attempt_timeout=request.attempt_timeout)
-    _concluded(request, context, speaker)
-    os._exit(0)  # threads and loops of env.py keep nobody
+    code = _UNHEARD
+    try:
+        _concluded(request, context, speaker)
+        code = 0
+    finally:
+        os._exit(code)  # threads and loops of env.py keep nobody
 
 
 if __name__ == "__main__":

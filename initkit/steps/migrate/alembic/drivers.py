@@ -149,7 +149,7 @@ def _another_postgres(raw: Raw, settings: Mapping[str, str]) -> Any:  # noqa: AN
     from initkit.steps.migrate.guard.session import apply_settings  # noqa: PLC0415 - only where it is PostgreSQL
 
     info = raw.info
-    given = info.get_parameters() | {"host": info.host, "port": str(info.port)}
+    given = _told(raw) | {"host": info.host, "port": str(info.port)}
     given |= {"password": info.password} if info.password else {}
     given |= {"connect_timeout": str(_CONNECTING), "target_session_attrs": "any"}
     connection = psycopg.connect(**given, autocommit=True)
@@ -159,15 +159,31 @@ def _another_postgres(raw: Raw, settings: Mapping[str, str]) -> Any:  # noqa: AN
     return connection
 
 
+def _told(raw: Raw) -> dict[str, str]:
+    """What libpq was told, by whomever; psycopg's own `get_parameters` fails for a user without a home folder."""
+    return {
+        option.keyword.decode(): option.val.decode()
+        for option in raw.pgconn.info
+        if option.val is not None and option.val != option.compiled and option.keyword != b"password"
+    }
+
+
 def _another_mysql(raw: Raw) -> Any:  # noqa: ANN401 - pymysql is not loaded here
     import pymysql  # noqa: PLC0415 - the driver is loaded when a database is met
 
     where = {"unix_socket": raw.unix_socket} if raw.unix_socket else {"host": raw.host, "port": raw.port}
-    context = {"ssl": raw.ctx} if getattr(raw, "ssl", False) else {}
+    # a context makes TLS a must, which the driver prefers by itself: a server without it lets nobody in then
+    context = {"ssl": raw.ctx} if _is_encrypted(raw) else {"ssl_disabled": True}
     return pymysql.connect(
         **where, **context, user=raw.user, password=raw.password, database=raw.db, autocommit=True,
         connect_timeout=_CONNECTING,
     )  # fmt: skip
+
+
+def _is_encrypted(raw: Raw) -> bool:
+    import ssl  # noqa: PLC0415 - the driver has loaded it
+
+    return isinstance(raw._sock, ssl.SSLSocket)  # noqa: SLF001 - what it was told is public, what came of it is not
 
 
 def execute_by(connection: Any) -> Execute:  # noqa: ANN401 - either driver's

@@ -34,7 +34,7 @@ class Errands:
         # who has locked the version table for long is not waited for
         settings = _looking() | {"lock_timeout": postgres.milliseconds(context.attempt_timeout)}
         request = self._request("ask", context, settings=settings, is_here=here, read_only=read_only)
-        Child(context, f"read which revisions {self._database.shown} has").run(request, heard.hear)
+        Child(context, f"read which revisions {self._database.shown} has").run(request, heard.hear, is_look=True)
         return heard
 
     def upgrade(self, context: Context, tag: str, expected: Heads | None) -> tuple[Child, Request]:
@@ -53,7 +53,7 @@ class Errands:
         """The SQL of all that comes after `starts`."""
         heard = Progress(context.voice)
         child = Child(context, f"print the SQL of {self._options.path}")
-        child.run(self._request("sql", context, settings=_looking(), starts=starts), heard.hear)
+        child.run(self._request("sql", context, settings=_looking(), starts=starts), heard.hear, is_look=True)
         return heard.sql
 
     def _request(self, task: str, context: Context, **more: Any) -> Request:  # noqa: ANN401 - its fields

@@ -26,6 +26,10 @@ _DRIVERS = {
     "aiosqlite": "install aiosqlite into this image, or use an engine that is not asynchronous",
     "MySQLdb": _DRIVER_ADVICE, "mysql": _DRIVER_ADVICE, "asyncmy": _MYSQL_ADVICE, "aiomysql": _MYSQL_ADVICE,
 }  # fmt: skip
+_EXIT_ADVICE = (
+    "let it run to its end: env.py must come to `context.run_migrations()` and return, and what is wrong it must raise"
+)
+_BLOCK_ADVICE = "put it into a revision of its own, inside `with op.get_context().autocommit_block():`"
 _DEPTH = 10  # how far an exception's causes are followed
 # the driver's own, and the server's: connections, shutting down, locks (1205, 1213), read-only (1290)
 _MYSQL_PASSES = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1290, 2002, 2003, 2006, 2013, 2055}
@@ -63,7 +67,7 @@ def meaning(error: BaseException, task: str, folder: str = "") -> InitkitError:
         advice = _DRIVERS.get(error.name.partition(".")[0], _IMPORT_ADVICE)
         return PermanentError(task, f"there is no module {error.name!r}{_where(error, folder)}", advice)
     if isinstance(error, SystemExit):
-        return PermanentError(task, f"it called exit({error.code!r}){_where(error, folder)}")
+        return PermanentError(task, f"it called exit({error.code!r}){_where(error, folder)}", _EXIT_ADVICE)
     words = " ".join(str(error).split())
     if isinstance(error, configparser.Error):
         return PermanentError(task, words, "mend the .ini file; a plain % is written %% there")
@@ -76,7 +80,14 @@ def _classified(driver: Exception, task: str) -> InitkitError:
     module = type(driver).__module__
     if module.startswith("sqlite3"):
         return sqlite.classify(driver, task)
-    return _of_mysql(driver, task) if module.startswith("pymysql") else postgres.classify(driver, task)
+    return _of_mysql(driver, task) if module.startswith("pymysql") else _of_postgres(driver, task)
+
+
+def _of_postgres(error: Any, task: str) -> InitkitError:  # noqa: ANN401 - psycopg is not loaded here
+    found = postgres.classify(error, task)
+    if getattr(error, "sqlstate", None) == "25001":  # active_sql_transaction
+        return PermanentError(task, found.cause, _BLOCK_ADVICE)
+    return found
 
 
 def _of_mysql(error: Exception, task: str) -> InitkitError:

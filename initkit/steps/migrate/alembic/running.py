@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _CHILD = "initkit.steps.migrate.alembic.child"
 _GRACE = 5.0  # seconds that it has to cancel its statement and roll back
+_LATE_GRACE = 1.0  # the same where it only looks
 _DRAIN = 1.0  # seconds that its last output may take to arrive
+_LATE_ADVICE = "see what it waits for with --log-level debug; where it only takes long, use a longer --timeout"
 
 
 class Ends(Record):
@@ -48,6 +50,7 @@ class Child:
         self._over = threading.Event()
         self._last = ""
         self._was_told = False
+        self._is_late = False
         self._running: tuple[subprocess.Popen[bytes], Ends] | None = None
 
     @property
@@ -55,26 +58,28 @@ class Child:
         """Whether `end` was called for another reason than a signal."""
         return self._was_told and self._context.stop.signum is None
 
-    def end(self) -> None:
-        """From another thread: have it cancel what it does and end; kill it if it does not."""
+    def end(self, grace: float = _GRACE) -> None:
+        """From another thread: have it cancel what it does and end; kill it if it does not within `grace` seconds."""
         self._was_told = True
         if self._running is None:
             return
         process, ends = self._running
         with suppress(OSError):  # it is gone
             os.write(ends.requests, b"stop\n")
-        if not self._over.wait(_GRACE):
+        if not self._over.wait(grace):
             process.kill()
 
-    def run(self, request: Request, hear: Callable[[Event], object]) -> None:
+    def run(self, request: Request, hear: Callable[[Event], object], *, is_look: bool = False) -> None:
         """Have it do what `request` says; return once it is done and gone.
 
         Args:
             request: what to do.
             hear: is told of all events but what is said and how it ends.
+            is_look: whether it is ended at the deadline, and told of when it takes long: it changes nothing.
 
         Raises:
             Stopped: a signal asked for the end.
+            TemporaryError: it has not answered by the deadline.
             InitkitError: what it met, or that it died.
         """
         with ExitStack() as stack:
@@ -87,7 +92,23 @@ class Child:
             if self._was_told:  # too early for somebody to be told
                 raise self._unlocked()
             stack.enter_context(self._context.stop.calling(self.end))
+            if is_look:
+                theirs = f"env.py of {request.path}"
+                threading.Thread(target=self._hurry, args=(theirs,), daemon=True, name="patience").start()
             self._conclude(self._listen(ends.events, hear), process)
+
+    def _hurry(self, theirs: str) -> None:
+        """Somebody's Python may hang, in which no driver's limit helps."""
+        context = self._context
+        began = context.clock.now()
+        if self._over.wait(context.attempt_timeout):
+            return
+        context.voice.missing(theirs, "has not answered", attempts=1)
+        if self._over.wait(min(context.remaining, threading.TIMEOUT_MAX)):
+            context.voice.found(theirs, "has ended", attempts=1, seconds=context.clock.now() - began)
+            return
+        self._is_late = True
+        self.end(_LATE_GRACE)
 
     @contextmanager
     def _started(self) -> Iterator[tuple[subprocess.Popen[bytes], Ends]]:
@@ -162,6 +183,8 @@ class Child:
             raise wire.error_of(end)
         process.wait()
         self._context.stop.check()
+        if self._is_late:
+            raise TemporaryError(self._task, "env.py has not answered" + self._afterwards(), _LATE_ADVICE)
         if self.was_ended:
             raise self._unlocked()
         raise self._death(process.returncode)
@@ -169,8 +192,11 @@ class Child:
     def _unlocked(self) -> TemporaryError:
         return TemporaryError(self._task, "it was ended, because the migration lock is no longer held")
 
+    def _afterwards(self) -> str:
+        return f" after it said {self._last!r}" if self._last else ""
+
     def _death(self, code: int) -> InitkitError:
-        cause = f"alembic's process {_how(code)}" + (f" after it said {self._last!r}" if self._last else "")
+        cause = f"alembic's process {_how(code)}{self._afterwards()}"
         advice = "give it more memory" if code == -signal.SIGKILL else "see the log above with --log-level debug"
         return SuspectError(self._task, cause, advice)
 

@@ -68,6 +68,10 @@ class Trace:
         schema = self.schema if self._dialect == "postgres" else ""
         return Ledger(execute, self._dialect or "postgres", source_of(self.table), schema=schema or None)
 
+    def is_kept_by(self, raw: Raw) -> bool:
+        """Whether a connection is the one that the version table is written by."""
+        return raw is self._raw
+
     def rows(self) -> list[Row]:
         """What it says, as far as we may read it."""
         if not self._dialect:
@@ -131,6 +135,12 @@ class Trace:
         except Exception as error:  # noqa: BLE001 - it is the driver's, and none is worth the migration
             self._go_without(error)
             return Left(statement)
+
+    def is_broken(self, left: Left) -> bool:
+        """Whether the index that a statement was to make is there and not valid."""
+        from initkit.db.pg import indexes  # noqa: PLC0415 - only where something runs outside transactions
+
+        return bool(left.index and self._other) and indexes.is_broken(self._other, indexes.parse(left.index))
 
     def started(self, raw: Any, revision: Revision, left: Sequence[Left]) -> bool:  # noqa: ANN401 - a `Raw`
         """Write down on another connection what `revision` leaves; whether that is done."""

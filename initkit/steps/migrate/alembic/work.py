@@ -122,6 +122,7 @@ class Work:
         try:
             with self._theirs(self._task):
                 self._run_env(steps, dont_mutate=False)
+            self._undertaking.see_recorded()
         finally:
             self._say("places", places=sorted(self._statements.places))
 
@@ -131,6 +132,7 @@ class Work:
 
         def recorded(**_: object) -> None:
             trace.applied(revision, self._context.clock.now() - began)
+            self._undertaking.recorded()
 
         theirs = context.on_version_apply_callbacks
         context.on_version_apply_callbacks = (*theirs, recorded)

@@ -6,14 +6,15 @@ import math
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from initkit.core.errors import PermanentError, Stopped, TemporaryError
+from initkit.core.errors import PermanentError, Stopped, TemporaryError, UsageError
 from initkit.db.ledger import TABLE, Row
 from initkit.db.revisions import Standing, VersionTable
 from initkit.db.sqlfiles.files import read_folder
-from initkit.db.sqlfiles.recorded import Recorded, recorded
+from initkit.db.sqlfiles.recorded import Recorded, look_up_schema, recorded
 from initkit.db.sqlfiles.standing import Plan, Wish, dialect_of, plan, version_of
 from initkit.steps.migrate.engine import Applied
 from initkit.steps.migrate.guard.tag import LOOK, pod
+from initkit.steps.migrate.sql.work import ledger_is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from initkit.steps.migrate.step import Migrate
 
 _LOOKING = f"initkit/migrate{LOOK}"
+_BASELINE = "where the database was made in another way, say with --baseline VERSION which files it has already"
 _AFTERWARDS = 10.0  # seconds: the least time to connect once the work has begun
 
 
@@ -112,7 +114,9 @@ class SqlEngine:
 
         if start is None:
             known, wish = self._recorded(), self._wish
+            schema = look_up_schema(self._database, self._context, TABLE, application_name=_LOOKING)
         else:
+            schema = None
             known = Recorded(tuple(self._row(script, "applied", ()) for script in self._up_to(start)))
             wish = self._wish.but(baseline=None, on_drift="ignore")
         found = plan(self._folder, known, wish)
@@ -123,13 +127,16 @@ class SqlEngine:
         ):
             state = "baseline" if number <= position + len(found.taken) else "applied"
             rows[script.id] = self._row(script, state, revision.down).but(position=number)
-        return written(found.taken, found.todo, rows, self._dialect)
+        return written(found.taken, found.todo, rows, self._dialect, schema)
 
     def _up_to(self, start: str) -> tuple[Script, ...]:
         if start == "base":
             return ()
         key = version_of(start, "--from")
-        return tuple(script for script in self._folder.versioned if script.key <= key)
+        found = tuple(script for script in self._folder.versioned if script.key <= key)
+        if not found or found[-1].key != key:
+            raise UsageError("migrate", f"--from: {self._folder.path} has no version {start}")
+        return found
 
     @property
     def _pod(self) -> str:
@@ -172,7 +179,10 @@ class SqlEngine:
         except session.errors as error:
             if self._context.stop.signum is not None:
                 raise Stopped(self._context.stop.signum) from error
-            raise session.explain(error, task, statement, loose=loose) from error
+            found = session.explain(error, task, statement, loose=loose)
+            if not self._plan.standing.heads and not self.applied and session.is_there_already(error):
+                found.advice = _BASELINE
+            raise found from error
 
     def _take(self, session: Session, found: Plan) -> None:
         """Record a baseline."""
@@ -201,8 +211,13 @@ class SqlEngine:
                 self._context.stop.check()
                 with self._understood(session, task, statement):
                     session.run(statement)
-            session.settle()
-            session.ledger.write(row.but(seconds=self._context.clock.now() - began))
+            self._record(session, row, began)
+
+    def _record(self, session: Session, row: Row, began: float) -> None:
+        session.settle()
+        if not session.ledger.exists():
+            raise ledger_is_gone(row)
+        session.ledger.write(row.but(seconds=self._context.clock.now() - began))
 
     def _apply_loose(self, session: Session, script: Script, row: Row, began: float) -> None:
         from initkit.steps.migrate.sql.loose import Loose  # noqa: PLC0415 - few files are
@@ -216,8 +231,7 @@ class SqlEngine:
         loose.run(row)
         self._made += loose.made
         with self._understood(session, task, loose=True), session.transaction():
-            session.settle()
-            session.ledger.write(row.but(seconds=self._context.clock.now() - began))
+            self._record(session, row, began)
 
     def _row(self, script: Script, state: str, down: tuple[str, ...]) -> Row:
         by = f"{self._pod} (after --repair)" if script.id in self._repaired and self._options.repair else self._pod

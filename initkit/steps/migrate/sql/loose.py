@@ -9,9 +9,11 @@ from initkit.core.errors import InitkitError, PermanentError, Stopped
 from initkit.db.sqlfiles.forbidden import head
 from initkit.db.sqlfiles.lexer import significant
 from initkit.db.sqlfiles.splitter import shown
+from initkit.db.sqlfiles.unfinished import goes_on, is_one_index
+from initkit.steps.migrate.sql.work import ledger_is_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from initkit.core.step import Context
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     Understood = Callable[[Statement | None], AbstractContextManager[None]]
 
 _TIDYING = 8.0  # seconds: a run that is asked to end has 10
-# these can be done twice; https://www.postgresql.org/docs/current/sql-commands.html, https://www.sqlite.org/lang.html
-_REPEATABLE = {"vacuum", "analyze", "reindex", "cluster", "pragma", "checkpoint"}
 # these may have committed some of their work before they failed, or leave something behind
 _STEPWISE = {"call", "do"}
 
@@ -76,6 +76,8 @@ class Loose:
         self._context.stop.check()
         with self._understood(statement):
             left = self._session.intent(statement)
+            if self._begun and not self._session.ledger.exists():
+                raise ledger_is_gone(row)
             with self._session.transaction():
                 self._session.ledger.write(row.but(state="started", left=(*self._begun, left)))
             self._begun.append(left)
@@ -121,31 +123,10 @@ class Loose:
         )
 
 
-def is_one_index(begun: Sequence[Left]) -> bool:
-    """Whether all that was begun is one index, which the next run drops."""
-    return len(begun) == 1 and bool(begun[0].index)
-
-
-def goes_on(begun: Sequence[Left], dialect: Dialect) -> bool:
-    """Whether the next run knows how to go on from what was begun."""
-    return is_one_index(begun) or all(does_no_harm_twice(left.statement, dialect) for left in begun)
-
-
 def fails_whole(statement: str, dialect: Dialect) -> bool:
     """Whether nothing is left of a statement that failed."""
     words = {token.text.lower() for token in significant(statement, dialect) if token.kind == "word"}
     return not words.intersection({"concurrently"}) and head(statement, dialect)[0] not in _STEPWISE
-
-
-def does_no_harm_twice(statement: str, dialect: Dialect) -> bool:
-    """Whether a statement can be run again, whether or not it was done."""
-    words = head(statement, dialect)
-    if words[0] in _REPEATABLE:
-        return "concurrently" not in words  # it leaves an index behind where it is interrupted
-    text = " ".join(token.text.lower() for token in significant(statement, dialect))
-    return text.startswith("drop index concurrently if exists ") or (
-        text.startswith("alter type ") and " add value if not exists " in text
-    )
 
 
 def recover(session: Session, row: Row, dialect: Dialect, context: Context, *, repair: bool) -> None:

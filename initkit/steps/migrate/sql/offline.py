@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from initkit.db.ledger import Ledger, Row
 from initkit.db.sqlfiles.forbidden import prelude
 from initkit.db.sqlfiles.recorded import SOURCE
+from initkit.steps.migrate.sql.session import READING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from initkit.db.sqlfiles.lexer import Dialect
 
 
-def written(taken: Sequence[Script], todo: Sequence[Script], rows: Mapping[str, Row], dialect: Dialect) -> str:
+# what another file has set is gone, as where initkit runs them: each in a session that starts afresh
+_AFRESH: dict[Dialect, str] = {
+    "postgres": "discard all;\n" + "".join(f"set {name} to '{value}';\n" for name, value in READING.items()),
+    "sqlite": "pragma foreign_keys = on;\n",
+}
+_SETTLED: dict[Dialect, str] = {"postgres": "reset session authorization;\nreset role;\n", "sqlite": ""}
+
+
+def written(
+    taken: Sequence[Script], todo: Sequence[Script], rows: Mapping[str, Row], dialect: Dialect, schema: str | None
+) -> str:
     """The text.
 
     Args:
@@ -24,39 +35,56 @@ def written(taken: Sequence[Script], todo: Sequence[Script], rows: Mapping[str, 
         todo: what is run.
         rows: what is recorded of each, by its id, with its position.
         dialect: of the database.
+        schema: that the ledger lies in, where that is known.
     """
-    texts = [f"-- the ledger\n{_recording(dialect, None)}"] if taken or todo else []
-    texts += [f"-- {script.file}: it is there already\n{_recording(dialect, rows[script.id])}" for script in taken]
-    texts += [_run(script, rows[script.id], dialect) for script in todo]
+    paper = _Paper(dialect, schema)
+    texts = [f"-- the ledger\n{_AFRESH[dialect]}{paper.made()}"] if taken or todo else []
+    texts += [f"-- {script.file}: it is there already\n{paper.recorded(rows[script.id])}" for script in taken]
+    texts += [_run(script, paper.settled(rows[script.id]), dialect) for script in todo]
     return "\n\n".join(texts)
 
 
-def _run(script: Script, row: Row, dialect: Dialect) -> str:
+def _run(script: Script, record: str, dialect: Dialect) -> str:
     texts = [f"{statement.text};" for statement in script.statements()]
     count = prelude(script.statements(), dialect) if script.section.in_transaction else 0
-    before, body = "".join(f"{text}\n" for text in texts[:count]), "\n".join(texts[count:])
-    record = _recording(dialect, row)
+    before, body = _AFRESH[dialect] + "".join(f"{text}\n" for text in texts[:count]), "\n".join(texts[count:])
     if not script.section.in_transaction:
-        return f"-- {script.file}, outside transactions\n{body}\n{record}"
+        return f"-- {script.file}, outside transactions\n{before}{body}\n{record}"
     return f"-- {script.file}\n{before}begin;\n{body}\n{record}\ncommit;"
 
 
-def _recording(dialect: Dialect, row: Row | None) -> str:
-    """What the ledger executes, to be made or to write a row."""
-    said: list[str] = []
+class _Paper:
+    """The ledger's statements, written down instead of executed."""
 
-    def execute(sql: str, values: Mapping[str, object]) -> list[list[object]]:
+    def __init__(self, dialect: Dialect, schema: str | None) -> None:
+        self._dialect = dialect
+        # a file may have changed where a name without a schema is looked for
+        restored = "reset search_path;\n" if dialect == "postgres" and schema is None else ""
+        self._settled = _SETTLED[dialect] + restored
+        self._ledger = Ledger(self._execute, dialect, SOURCE, schema=schema)
+        self._said: list[str] = []
+
+    def made(self) -> str:
+        self._ledger.make()
+        return self._taken()
+
+    def recorded(self, row: Row) -> str:
+        self._ledger.write(row)
+        return self._taken()
+
+    def settled(self, row: Row) -> str:
+        return self._settled + self.recorded(row)
+
+    def _taken(self) -> str:
+        text = "\n".join(self._said)
+        self._said.clear()
+        return text
+
+    def _execute(self, sql: str, values: Mapping[str, object]) -> list[list[object]]:
         if sql.startswith("select"):
-            return [[None]] if dialect == "postgres" else []  # that there is no table yet
-        said.append(re.sub(r"(?<!:):(\w+)", lambda match: _literal(values[match[1]]), sql) + ";")
+            return [[None]] if self._dialect == "postgres" else []  # that there is no table yet
+        self._said.append(re.sub(r"(?<!:):(\w+)", lambda match: _literal(values[match[1]]), sql) + ";")
         return []
-
-    ledger = Ledger(execute, dialect, SOURCE)
-    if row is None:
-        ledger.make()
-    else:
-        ledger.write(row)
-    return "\n".join(said)
 
 
 def _literal(value: object) -> str:

@@ -11,10 +11,10 @@ from initkit.db import postgres
 from initkit.db.ledger import TABLE, Ledger, Left, execute_on_postgres
 from initkit.db.pg import indexes
 from initkit.db.sqlfiles.lexer import significant
-from initkit.db.sqlfiles.recorded import SOURCE
+from initkit.db.sqlfiles.recorded import SOURCE, schema_of
 from initkit.db.sqlfiles.splitter import shown
 from initkit.steps.migrate.guard.session import apply_settings, settings_for
-from initkit.steps.migrate.sql.session import KEPT, LOOSE
+from initkit.steps.migrate.sql.session import KEPT, LOOSE, READING
 from initkit.steps.migrate.sql.work import Work, ended_by
 
 if TYPE_CHECKING:
@@ -26,18 +26,14 @@ if TYPE_CHECKING:
     from initkit.steps.migrate.engine import Guard
     from initkit.steps.migrate.step import Migrate
 
-# files are UTF-8, and split by the standard's rules for strings, whatever a role or database has set
-_READING = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
-_SCHEMA = """
-select coalesce((select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.oid = pg_catalog.to_regclass(%s)), pg_catalog.current_schema())
-"""
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _ADVICE = {
     "25001": LOOSE,  # active_sql_transaction: CREATE INDEX CONCURRENTLY, VACUUM, CREATE DATABASE
     "2D000": LOOSE,  # invalid_transaction_termination: COMMIT in a procedure or DO block
     "55P04": f"use the new value in the next file, or {LOOSE}",  # unsafe_new_enum_value_usage
 }
+# duplicate_table, duplicate_schema, duplicate_object, duplicate_function, duplicate_column
+_THERE = ("42P07", "42P06", "42710", "42723", "42701")
 _BLOCKED = ("55P03", "40P01", "40001")
 
 
@@ -50,7 +46,8 @@ class PostgresSession:
         self.errors: type[Exception] = psycopg.Error
         self._context = context
         self._guard = guard
-        self._settings = settings_for(options) | _READING
+        # the name, too: what `discard all` leaves behind a pooler is the pooler's own session's, which has none
+        self._settings = settings_for(options) | READING | {"application_name": guard.tag}
         self.work = Work()
         self._connection = postgres.connect(
             database, context, role="migrate", application_name=guard.tag, autocommit=True, prepare_threshold=None
@@ -65,12 +62,12 @@ class PostgresSession:
     def _prepare(self) -> Ledger:
         with postgres.cancelled_on_stop(self._connection, self._context, "prepare to migrate"):
             self._apply_settings()
-            row = self._connection.execute(_SCHEMA, (TABLE,)).fetchone()
-            if not row or row[0] is None:
+            schema = schema_of(self._connection, TABLE)
+            if schema is None:
                 advice = "create the schema, or mend search_path"
                 raise PermanentError("record migrations", "no schema of the search path exists", advice)
             # with its schema, for files change the search path: pg_dump's set it to nothing
-            ledger = Ledger(execute_on_postgres(self._connection), "postgres", SOURCE, schema=row[0])
+            ledger = Ledger(execute_on_postgres(self._connection), "postgres", SOURCE, schema=schema)
             ledger.make()
             return ledger
 
@@ -139,6 +136,10 @@ class PostgresSession:
         hint = (diagnostic.message_hint or "") if diagnostic else ""
         own = "" if loose else _ADVICE.get(state, "")
         return type(found)(task, cause, own or " ".join(hint.split()).rstrip(".") or found.advice)
+
+    def is_there_already(self, error: Exception) -> bool:
+        """See `Session`."""
+        return getattr(error, "sqlstate", None) in _THERE
 
     def intent(self, statement: Statement) -> Left:
         """See `Session`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from initkit.core.errors import PermanentError
@@ -34,6 +35,7 @@ class SqliteSession:
 
         self.errors: type[Exception] = sqlite3.Error
         self._path = path
+        self._broken_before = Counter[tuple[str, str]]()
         self._context = context
         self.work = Work()
         self._connection = sqlite.connect(path, context)
@@ -53,11 +55,14 @@ class SqliteSession:
         """See `Session`: a setting may be the connection's, so there is a new one."""
         self._connection.close()
         self._connection = sqlite.connect(self._path, self._context)
+        self._broken_before.clear()
         self.ledger = Ledger(execute_on_sqlite(self._connection), "sqlite", SOURCE)
 
     def begin(self, statements: Sequence[Statement]) -> Sequence[Statement]:
         """See `Session`: whether keys are looked at, which a file that makes a table anew must turn off."""
         count = prelude(statements, "sqlite")
+        if count:
+            self._note_keys()
         for statement in statements[:count]:
             self._connection.execute(statement.text)
         return statements[count:]
@@ -74,17 +79,30 @@ class SqliteSession:
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
 
+    def _note_keys(self) -> None:
+        """Keep in mind what is broken before a file turns the checks off, and so is not its fault."""
+        with suppress(self.errors):  # a key that fits no table's columns, which the file may be there to mend
+            self._broken_before = self._broken()
+
+    def _broken(self) -> Counter[tuple[str, str]]:
+        # how many, and not which: a table that is made anew numbers its rows and keys anew
+        rows = self._connection.execute("pragma foreign_key_check")
+        return Counter((str(table), str(parent)) for table, _, parent, _ in rows)
+
     def _see_keys(self) -> None:
         if self._connection.execute("pragma foreign_keys").fetchone()[0]:
             return  # they were looked at all the time
-        found = self._connection.execute("pragma foreign_key_check").fetchone()
+        found = self._broken() - self._broken_before
         if found:
-            cause = f"rows of {found[0]} refer to rows of {found[2]} that are not there"
+            table, parent = min(found)
+            cause = f"rows of {table} refer to rows of {parent} that are not there"
             raise PermanentError("apply migrations", cause, "keep them, or remove the rows that refer to them")
 
     def run(self, statement: Statement) -> None:
         """See `Session`."""
         is_within = self._connection.in_transaction
+        if not is_within and prelude([statement], "sqlite"):
+            self._note_keys()
         with self.work.under_way():
             self._connection.execute(statement.text).fetchall()
         if is_within and not self._connection.in_transaction:
@@ -103,6 +121,10 @@ class SqliteSession:
         cause = f"line {statement.line}: {found.cause}" if statement else found.cause
         is_refused = not loose and _IN_TRANSACTION.search(found.cause)
         return type(found)(task, cause, LOOSE if is_refused else found.advice)
+
+    def is_there_already(self, error: Exception) -> bool:
+        """See `Session`."""
+        return str(error).endswith("already exists")
 
     def intent(self, statement: Statement) -> Left:
         """See `Session`."""

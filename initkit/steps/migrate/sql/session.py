@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 KEPT = 500  # characters of a statement outside transactions that the ledger keeps, without strings
 LOOSE = "put -- initkit: no-transaction into its first line"
+# on PostgreSQL: files are UTF-8, and split by the standard's rules for strings, whatever a role or database has set
+READING = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
 
 class Session(Protocol):
@@ -56,6 +58,10 @@ class Session(Protocol):
 
     def explain(self, error: Exception, task: str, statement: Statement | None, *, loose: bool) -> InitkitError:
         """What a driver's error means, and in which line; `loose` where it was outside transactions."""
+        ...
+
+    def is_there_already(self, error: Exception) -> bool:
+        """Whether a driver's error says that something of that name is there."""
         ...
 
     def intent(self, statement: Statement) -> Left:

@@ -7,10 +7,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from initkit.core.errors import PermanentError, TemporaryError
+from initkit.db.ledger import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from initkit.db.ledger import Row
     from initkit.db.sqlfiles.splitter import Statement
 
 _AGAIN = 0.3  # seconds between two attempts to end what is under way
@@ -63,3 +65,9 @@ def ended_by(statement: Statement) -> PermanentError:
     """A statement has ended the transaction that it was to be part of."""
     cause = f"line {statement.line}: {statement.shown} ended the transaction"
     return PermanentError("apply migrations", cause, "remove it: initkit runs the file in one transaction")
+
+
+def ledger_is_gone(row: Row) -> PermanentError:
+    """A file has dropped what it is to be recorded in."""
+    cause = f"it drops {TABLE}, or the schema that it lies in, where it is to be recorded"
+    return PermanentError(f"apply {row.name}", cause, "leave both where they are, and drop what else there is")

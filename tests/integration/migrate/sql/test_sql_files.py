@@ -8,11 +8,12 @@ import pytest
 from fix_clock import make_context
 
 from initkit.core.assemble import assemble
-from initkit.core.errors import PermanentError
+from initkit.core.errors import PermanentError, UsageError
 from initkit.core.outcome import Pending, Satisfied, Status
 from initkit.db.dsn import find
 from initkit.db.sqlfiles import standing
 from initkit.steps.wait.schemes.migrations import Migrations
+from initkit.steps.wait.target import AbsentError
 
 if TYPE_CHECKING:
     from fix_sqlfiles import SqlFolder
@@ -356,18 +357,65 @@ def test_offline_sql_does_the_same_as_a_run(sql: SqlFolder) -> None:
     sql.tables(1, 2)
     sql.add("R__v.sql", "create view v as select ';' as a;")
     text = sql.engine().offline(None)
-    assert sql.engine().offline("base") == text
     assert "t1" not in sql.engine().offline("0001")
-    if sql.is_sqlite:
-        import sqlite3  # noqa: PLC0415 - for this branch only
-
-        with sqlite3.connect(sql.url.removeprefix("sqlite:///"), isolation_level=None) as connection:
-            connection.executescript(text)
-    else:
-        sql.do(text)
+    sql.run_by_hand(text)
     assert sql.names() == {"t1", "t2"}
     assert sql.ledger() == [("0001", "applied"), ("0002", "applied"), ("R__v", "applied")]
     assert not sql.pending()
+
+
+def test_offline_sql_after_a_version_that_is_not_there_is_refused(sql: SqlFolder) -> None:
+    sql.tables(1, 2)
+    with pytest.raises(UsageError, match=r"--from: .* has no version 9"):
+        sql.engine().offline("9")
+
+
+def test_a_file_that_drops_the_ledger_is_named(sql: SqlFolder) -> None:
+    sql.tables(1)
+    drop = "drop table initkit_migrations" if sql.is_sqlite else "drop schema public cascade; create schema public"
+    sql.add("0002_drop.sql", f"{drop};")
+    with pytest.raises(PermanentError, match=r"apply 0002_drop.sql: it drops initkit_migrations, or the schema"):
+        sql.apply()
+    assert sql.ledger() == [("0001", "applied")]
+
+
+def test_what_is_there_before_anything_is_recorded_leads_to_a_baseline(sql: SqlFolder) -> None:
+    sql.do("create table t1 (id integer)")
+    sql.tables(1, 2)
+    with pytest.raises(PermanentError, match=r"0001_make_t1.sql: line 1: .*already exists.*--baseline VERSION"):
+        sql.apply()
+    sql.apply(baseline="1")
+    sql.add("0003_again.sql", "create table t1 (id integer);")
+    with pytest.raises(PermanentError) as caught:
+        sql.apply()
+    assert "--baseline" not in caught.value.advice
+
+
+def test_a_database_that_lacks_something_is_not_ahead(sql: SqlFolder) -> None:
+    sql.tables(1, 2, 4)
+    sql.apply()
+    (sql.path / "0004_make_t4.sql").unlink()
+    assert isinstance(sql.step().check(sql.context()), Satisfied)
+    sql.tables(3)
+    with pytest.raises(PermanentError, match=r"0003_make_t3.sql would come before 0004"):
+        sql.pending()
+    target = assemble(Migrations, {"path": str(sql.path), "url": sql.url})
+    with pytest.raises(AbsentError, match="1 revision to be applied: 0003"):
+        target.probe(sql.context())
+    assert sql.pending(out_of_order=True) == ["0003"]
+    assert isinstance(sql.step(out_of_order=True, to="2").check(sql.context()), Satisfied)
+    sql.apply(out_of_order=True)
+    assert sql.names() == {"t1", "t2", "t3", "t4"}
+    assert target.probe(sql.context()) == "is ahead, at 0004"
+
+
+def test_who_only_waits_leaves_changed_files_to_whoever_applies_them(sql: SqlFolder) -> None:
+    sql.tables(1)
+    sql.apply()
+    (sql.path / "0001_make_t1.sql").rename(sql.path / "0001_other.sql")
+    sql.add("0001_other.sql", "create table other (id integer);")
+    target = assemble(Migrations, {"path": str(sql.path), "url": sql.url})
+    assert target.probe(sql.context()) == "has 0001"
 
 
 def test_who_only_waits_sees_what_is_pending_and_takes_no_offence(sql: SqlFolder) -> None:
@@ -381,6 +429,7 @@ def test_who_only_waits_sees_what_is_pending_and_takes_no_offence(sql: SqlFolder
     assert look().is_newest
     sql.tables(2)
     assert [revision.id for revision in look().pending] == ["0002"]
+    sql.apply(out_of_order=True)
     (sql.path / "0003_make_t3.sql").unlink()
     assert look().is_ahead
     assert look(to="1").heads == ("0003",)

@@ -177,6 +177,9 @@ def test_a_killed_run_of_several_statements_is_a_persons_to_repair(
     assert "in the middle of it, outside transactions, at select pg_sleep(60)" in run.stderr
     assert "(done before: create table a (id int))" in run.stderr
     assert "run once with --repair" in run.stderr
+    seen = initkit("migrate", str(pg.path), "--url", pg.url, "--check")
+    assert seen.returncode == 3
+    assert "1 two (half done: needs --repair)" in seen.stdout + seen.stderr
     pg.do("drop table a")
     pg.add("1_two.sql", f"{LOOSE}create table a (id int);\ncreate table b (id int);")
     pg.apply(repair=True)

@@ -17,6 +17,7 @@ from initkit.steps.migrate.sql.engine import SqlEngine
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from fix_pgbouncer import StartBouncer
     from fix_sqlfiles import SqlFolder
 
 
@@ -206,3 +207,41 @@ def test_mysql_is_refused(pg: SqlFolder) -> None:
     pg.tables(1)
     with pytest.raises(UsageError, match="SQL files are applied to PostgreSQL and SQLite; use alembic for MySQL"):
         SqlEngine(pg.step(), Database("mysql", "mysql://db/shop", "--url"), pg.context())
+
+
+EMPTIED = "select pg_catalog.set_config('search_path', '', false);\n"
+
+
+@pytest.mark.parametrize("start", [None, "base"])
+def test_offline_sql_goes_on_where_files_leave_the_search_path_and_role_changed(
+    pg: SqlFolder, start: str | None
+) -> None:
+    pg.add("0001_dump.sql", f"{EMPTIED}create table public.x (a int);\nset role pg_monitor;")
+    pg.add("0002_y.sql", "create table y (a int);")
+    pg.add("0003_i.sql", f"-- initkit: no-transaction\n{EMPTIED}create index concurrently i on public.y (a);")
+    pg.run_by_hand(pg.engine().offline(start))
+    assert pg.ledger() == [("0001", "applied"), ("0002", "applied"), ("0003", "applied")]
+    assert not pg.pending()
+    pg.apply()
+    assert pg.names() == {"x", "y"}
+
+
+def test_offline_sql_names_the_schema_that_the_ledger_lies_in(pg: SqlFolder) -> None:
+    pg.do("create schema app")
+    pg.url += ("&" if "?" in pg.url else "?") + "options=-csearch_path%3Dapp"
+    pg.tables(1)
+    assert '"app"."initkit_migrations"' in pg.engine().offline(None)
+    pg.run_by_hand(pg.engine().offline(None))
+    assert not pg.pending()
+
+
+def test_behind_a_pool_of_sessions_every_files_session_carries_the_tag(
+    pg: SqlFolder, start_bouncer: StartBouncer
+) -> None:
+    pg.url = start_bouncer("session").url(pg.url)
+    for number in (1, 2):
+        name = "select current_setting('application_name') as name"
+        pg.add(f"{number}_n.sql", f"create table n{number} as {name};")
+    pg.apply()
+    found = pg.rows("select n1.name = n2.name, n2.name ~ '^initkit/[0-9a-f]{8}/' from n1, n2")
+    assert found == [(True, True)]

@@ -69,6 +69,19 @@ def test_offline_sql_turns_keys_off_before_the_transaction(lite: SqlFolder) -> N
     assert not lite.pending()
 
 
+def test_keys_that_led_nowhere_before_are_not_the_files_fault(lite: SqlFolder) -> None:
+    make_parents(lite)
+    lite.apply()
+    lite.do("create table lost (a integer references a(id))")
+    lite.do("insert into lost values (77)")
+    lite.add("2_new.sql", REMADE.format(""))
+    lite.apply()
+    lite.add("3_worse.sql", "pragma foreign_keys = off;\ninsert into lost values (78);")
+    with pytest.raises(PermanentError, match="rows of lost refer to rows of a that are not there"):
+        lite.apply()
+    assert lite.rows("select a from lost") == [(77,)]
+
+
 def test_keys_that_lead_nowhere_afterwards_roll_it_back(lite: SqlFolder) -> None:
     make_parents(lite)
     lite.add("2_new.sql", REMADE.format(" where 1 = 2"))

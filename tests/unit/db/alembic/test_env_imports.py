@@ -32,6 +32,16 @@ def test_the_standard_library_and_sqlalchemy_are_not_looked_at() -> None:
         "from sqlalchemy import event\n@event.listens_for(User, 'before_insert')\ndef f(*a): pass\n",
         "from alembic_utils import x\nlogging.configure()\n",
         "roles = ['admin']\nsettings = {'role': 1}\n",
+        "import os\nx = {**os.environ, **dict(os.environ)} if 'X' in os.environ else 1\n",
+        "from os import environ\nx = environ.copy()\n",
+        "from sqlalchemy.event import listen\nlisten(get(User), 'before_flush', f)\n",
+        "from importlib import metadata\nimport importlib.resources\nVERSION = metadata.version('shop')\n",
+        "def save(session, row):\n    setattr(row, 'x', 1)\n    return session.exec(query).eval(x)\n",
+        "@router.patch('/orders')\ndef change(): pass\n",
+        "from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    model_config = {'env_file': '.env'}\n",
+        "import flask, fastapi, django.db.models\nfrom redis.asyncio import Redis\n",
+        '"""Models.\n\nimport them\nfrom there import all of them\n"""\n',
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from no_such_stubs import Role\n",
     ],
 )
 def test_ordinary_models_are_harmless(tmp_path: Path, text: str) -> None:
@@ -53,6 +63,33 @@ def test_ordinary_models_are_harmless(tmp_path: Path, text: str) -> None:
         "event.listen(Pool,\n    'checkout', f)\n",
         "registry.register('postgres', 'x', 'y')\n",
         "engine.execution_options(schema_translate_map=x)\n",
+        "os.environ |= {'A': 'b'}\n",
+        "environ.update(A='b')\n",
+        "here = os.environ\n",
+        "from os import environ as here\n",
+        "os.environ[names[0]] = 'x'\n",
+        "del os.environ['A']\n",
+        "os.putenv('A', 'b')\n",
+        "Env.read_env(path, overwrite=True)\n",
+        "import dotenv as d\n",
+        "import importlib\n",
+        "from importlib import import_module\n",
+        "__import__(name)\n",
+        "import pkgutil\n",
+        "exec(text)\n",
+        "x = eval(text)\n",
+        "import runpy\n",
+        "event.listen(get(Engine), 'connect', f)\n",
+        "event.listen(Engine, NAME, f)\n",
+        "from sqlalchemy.event import listens_for as on\n",
+        "sqlalchemy.create_engine = mine\n",
+        "Engine.connect = mine\n",
+        "setattr(sqlalchemy, 'create_engine', mine)\n",
+        "with patch('sqlalchemy.create_engine'): pass\n",
+        "os.chdir('/')\n",
+        "from django.conf import settings\n",
+        "import django\ndjango.setup()\n",
+        "app.config.from_object('shop.' + 'config')\n",
     ],
 )
 @pytest.mark.parametrize("place", ["shop/models.py", "shop/deep/other.py", "shop/__init__.py"])
@@ -80,3 +117,63 @@ def test_every_module_of_that_name_is_looked_at_for_env_py_may_change_the_order(
 def test_what_cannot_be_found_is_unsure() -> None:
     with pytest.raises(Unsure, match="no_such_shop, which cannot be found"):
         see_harmless(["no_such_shop.models"], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import json; from company import x\n",
+        "from company \\\n    import x\n",
+        "from company import ( # one (of them)\n    x,\n)\n",
+        "try: import company.x\nexcept ImportError: raise\n",
+        "import json, company.x as y # why\n",
+        "def late():\n    from company.x import z\n",
+    ],
+)
+def test_what_another_package_imports_is_looked_through_too(tmp_path: Path, text: str) -> None:
+    write(tmp_path, shop__models=text, company__x="import third.y\n", third__y="")
+    see_harmless(["shop.models.Base"], [str(tmp_path)])
+    write(tmp_path, third__y="load_dotenv()\n")
+    with pytest.raises(Unsure, match=r"imports y.py, which has load_dotenv"):
+        see_harmless(["shop.models.Base"], [str(tmp_path)])
+
+
+@pytest.mark.parametrize("text", ["import no_such_shop\n", "from company import no_such_thing\nimport company.none\n"])
+def test_what_a_module_imports_and_cannot_be_found_is_unsure(tmp_path: Path, text: str) -> None:
+    write(tmp_path, shop__models=text, company__x="")
+    with pytest.raises(Unsure, match=r"models.py imports (no_such_shop|company.none), w.*cannot be found"):
+        see_harmless(["shop.models.Base"], [str(tmp_path)])
+
+
+def test_what_is_missing_for_types_alone_still_counts_where_another_imports_it(tmp_path: Path) -> None:
+    write(tmp_path, shop__models="import shop.one, shop.two\n", shop__one="", shop__two="")
+    for one, two in (("one", "two"), ("two", "one")):
+        write(tmp_path, **{f"shop__{one}": "if TYPE_CHECKING:\n    import none_such\n", f"shop__{two}": ""})
+        see_harmless(["shop.models"], [str(tmp_path)])
+        write(tmp_path, **{f"shop__{two}": "import none_such\n"})
+        with pytest.raises(Unsure, match="none_such, which cannot be found"):
+            see_harmless(["shop.models"], [str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["_speedups.cpython-311-x86_64-linux-gnu.so", "_speedups.pyc", "__init__.abi3.so"])
+def test_compiled_modules_are_unsure(tmp_path: Path, name: str) -> None:
+    write(tmp_path, company__x="from . import _speedups\n")
+    (tmp_path / "company" / name).touch()
+    with pytest.raises(Unsure, match="which is compiled"):
+        see_harmless(["company.x"], [str(tmp_path)])
+
+
+def test_a_module_of_the_project_that_hides_a_known_one_is_looked_at(tmp_path: Path) -> None:
+    write(tmp_path, shop__models="import calendar, redis\n", redis="")
+    see_harmless(["shop.models"], [str(tmp_path)])
+    write(tmp_path, calendar="load_dotenv()\n")
+    with pytest.raises(Unsure, match=r"calendar.py, which has"):
+        see_harmless(["shop.models"], [str(tmp_path)])
+
+
+def test_more_files_than_are_quicker_than_alembic_are_unsure(tmp_path: Path) -> None:
+    write(tmp_path, shop__models="".join(f"import shop.m{number}\n" for number in range(401)))
+    for number in range(401):
+        (tmp_path / "shop" / f"m{number}.py").touch()
+    with pytest.raises(Unsure, match="too much"):
+        see_harmless(["shop.models"], [str(tmp_path)])

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from initkit.db.sqlfiles.lexer import tokens
 from initkit.db.sqlfiles.splitter import SplitError, agrees, checksum, shown, split
 
 Dialect = Literal["postgres", "sqlite"]
@@ -155,3 +156,14 @@ def test_operators_are_told_apart_as_the_server_does(one: str, other: str) -> No
 
 def test_two_operators_are_not_one() -> None:
     assert not agrees(checksum("select a <= b", "postgres"), "select a < = b", "postgres")
+
+
+@pytest.mark.parametrize("number", ["12", "1.5e-3", "0x1F", "1_000", "10."])
+@pytest.mark.parametrize("dialect", ["postgres", "sqlite"])
+def test_a_number_is_one_token(number: str, dialect: Dialect) -> None:
+    found = [token.text for token in tokens(f"select {number},{number} ;", dialect) if token.kind == "number"]
+    assert found == [number, number]
+
+
+def test_a_string_that_goes_on_after_a_lines_end_must_end_there() -> None:
+    assert [token.kind for token in tokens("E'a' -- b\n 'c", "postgres")] == ["unended"]

@@ -95,7 +95,10 @@ class Child:
             if is_look:
                 theirs = f"env.py of {request.path}"
                 threading.Thread(target=self._hurry, args=(theirs,), daemon=True, name="patience").start()
-            self._conclude(self._listen(ends.events, hear), process)
+            end = self._listen(ends.events, hear)
+            with suppress(subprocess.TimeoutExpired):  # it has said its last word, and leaves by itself
+                process.wait(_DRAIN if end else 0)
+            self._conclude(end, process)
 
     def _hurry(self, theirs: str) -> None:
         """Somebody's Python may hang, in which no driver's limit helps."""

@@ -262,9 +262,9 @@ def standby(new_cluster: Callable[[str], Cluster], english: Cluster) -> Iterator
 
 @pytest.fixture(scope="session")
 def starting(new_cluster: Callable[[str], Cluster]) -> Iterator[Cluster]:
-    """A server that is starting up, and stays so: it waits for the first piece of its archive."""
+    """A server that is starting up, and stays so: it waits for the first piece of its archive as long as it lives."""
     cluster = new_cluster("starting")
-    cluster.configure(restore_command="sleep 600")
+    cluster.configure(restore_command="while kill -0 $PPID; do sleep 1; done")
     cluster.touch("standby.signal")
     with cluster.running(until="starting up"):
         yield cluster

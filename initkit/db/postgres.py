@@ -1,4 +1,4 @@
-"""PostgreSQL: connecting, what its errors mean, advisory locks. What is done there belongs to the steps."""
+"""PostgreSQL: connecting, what its errors mean. What is done there belongs to the steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from initkit.core.errors import PermanentError, Stopped, TemporaryError, TimedOutError
+from initkit.core.errors import PermanentError, Stopped, TemporaryError
 from initkit.core.record import Record
 from initkit.db.dsn import Database
 from initkit.db.pg import refusals
@@ -183,68 +183,7 @@ def lock_key(*parts: str) -> int:
     return int.from_bytes(digest[:8]) >> 1
 
 
-_HOLDER = """
-select a.pid, coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local'), coalesce(a.state, '')
-from pg_locks l join pg_stat_activity a on a.pid = l.pid
-where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-  and l.classid = %s::bigint::oid and l.objid = %s::bigint::oid
-  and l.database = (select oid from pg_database where datname = current_database())
-limit 1
-"""
-_TABLE_HOLDER = """
-select a.pid, coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local'), coalesce(a.state, '')
-from pg_locks l join pg_stat_activity a on a.pid = l.pid
-where l.locktype = 'relation' and l.granted and l.mode = 'AccessExclusiveLock' and l.relation = to_regclass(%s)
-limit 1
-"""
 _LONGEST_LOCK_TIMEOUT = 86_400_000  # milliseconds: the setting holds 31 bits
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks at a lock that another holds
-
-
-def acquire(connection: Connection, key: int, context: Context, what: str, *, transaction: bool = False) -> float:
-    """Take an advisory lock; return the seconds waited for it.
-
-    It asks again and again instead of blocking: a statement that waits for a lock is itself waited for by
-    ``CREATE INDEX CONCURRENTLY``, and the two would stand still for ever.
-
-    Args:
-        connection: which session holds it.
-        key: of `lock_key`.
-        context: its deadline is when to give up.
-        what: for messages: ``the migration lock``.
-        transaction: whether it ends with the transaction instead of the session.
-
-    Raises:
-        TimedOutError: another held it until the deadline; the message names who.
-    """
-    function = "pg_try_advisory_xact_lock" if transaction else "pg_try_advisory_lock"
-    began, pause, attempts = context.clock.now(), _FIRST_PAUSE, 0
-    while True:
-        attempts += 1
-        row = connection.execute(f"select {function}(%s)", (key,)).fetchone()
-        waited = context.clock.now() - began
-        if row and row[0]:
-            if attempts > 1:
-                context.voice.found(what, "acquired", attempts=attempts, seconds=waited)
-            return waited
-        holder = _holder(connection, key)
-        context.voice.missing(what, f"held by {holder}", attempts=attempts)
-        if context.remaining <= 0:
-            raise TimedOutError(f"acquire {what}", f"held by {holder}", "wait for it to end, or end it")
-        context.clock.sleep(min(pause * (0.8 + 0.4 * context.clock.chance()), context.remaining))
-        pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _holder(connection: Connection, key: int) -> str:
-    return shown(connection.execute(_HOLDER, (key >> 32, key & 0xFFFFFFFF)).fetchone())
-
-
-def shown(session: tuple[Any, ...] | None) -> str:
-    """A session for messages, from its pid, application_name, address and state in pg_stat_activity."""
-    if session is None:
-        return "a session that has just ended"
-    pid, application, address, state = session
-    return f"pid {pid} ({application or 'no application_name'} from {address}, {state})"
 
 
 def limit_waits(connection: Connection, seconds: float) -> None:
@@ -280,7 +219,9 @@ def reading_table(connection: Connection, context: Context, table: str) -> Itera
             limit_waits(connection, min(context.attempt_timeout, context.remaining))
             yield
     except psycopg.errors.LockNotAvailable as error:
-        holder = shown(connection.execute(_TABLE_HOLDER, (table,)).fetchone())
+        from initkit.db.pg.sessions import table_holder  # noqa: PLC0415 - only where somebody is in the way
+
+        holder = table_holder(connection, table) or "a session that has just ended"
         raise TemporaryError(
             f"read the table {table}", f"it is locked by {holder}", "wait for it to end, or end it"
         ) from error

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from initkit.core.errors import InitkitError, PermanentError, Stopped, SuspectError, TemporaryError, TimedOutError
+from initkit.core.errors import InitkitError, PermanentError, Stopped, SuspectError, TemporaryError
+from initkit.db.turns import Obstacle, Wording, wait_for
 
 if TYPE_CHECKING:
     import sqlite3
@@ -139,28 +140,27 @@ def locked(path: str, context: Context, what: str) -> Iterator[float]:
         advice = "check that the folder exists and may be written by this user"
         raise SuspectError(f"open {lock}", error.strerror or str(error), advice) from error
     try:
-        yield _acquire(descriptor, context, what)
+        task = f"acquire {what}"
+        yield wait_for(_FileLock(descriptor, task), context, Wording(what, task), longest=_PAUSE)
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, context: Context, what: str) -> float:
-    began, attempts = context.clock.now(), 0
-    while True:
-        attempts += 1
+class _FileLock:
+    """flock(2) on an open file."""
+
+    def __init__(self, descriptor: int, task: str) -> None:
+        self._descriptor, self._task = descriptor, task
+
+    def take(self) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in {errno.EWOULDBLOCK, errno.EINTR}:
-                raise PermanentError(f"acquire {what}", error.strerror or str(error)) from error
-        else:
-            waited = context.clock.now() - began
-            if attempts > 1:
-                context.voice.found(what, "acquired", attempts=attempts, seconds=waited)
-            return waited
-        context.voice.missing(what, "held by another run on this volume", attempts=attempts)
-        if context.remaining <= 0:
-            raise TimedOutError(
-                f"acquire {what}", "held by another run on this volume", "wait for it to end, or end it"
-            )
-        context.clock.sleep(min(_PAUSE, context.remaining))
+                raise PermanentError(self._task, error.strerror or str(error)) from error
+            return False
+        return True
+
+    def obstacle(self) -> Obstacle:
+        held = "held by another run on this volume"  # by which, the kernel does not say
+        return Obstacle(held, held, "wait for it to end, or end it")

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from initkit.db import postgres
+from initkit.db.pg.advisory import acquire
 from initkit.steps.seed import postgres_catalog as catalog
 from initkit.steps.seed.ledger import TABLE, Entry
 from initkit.steps.seed.postgres_merge import inserting, updating
@@ -49,7 +50,7 @@ def writing(database: Database, context: Context) -> Iterator[PostgresStore]:
     with closing(connection), postgres.cancelled_on_stop(connection, context, "seed"):
         # what another replica committed while we waited for the lock must be visible after it
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        postgres.acquire(connection, postgres.lock_key("seed"), context, "the seed lock", transaction=True)
+        acquire(connection, postgres.lock_key("seed"), context, "the seed lock")
         # waiting for a table that another has locked ends at our deadline; work under way never does
         postgres.limit_waits(connection, context.remaining)
         connection.execute("set local statement_timeout = 0")

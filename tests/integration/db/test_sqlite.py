@@ -157,7 +157,7 @@ def test_a_lock_that_stays_held_times_out_at_the_deadline(database: Path) -> Non
         pytest.fail("two hold it")
     assert clock.now() == pytest.approx(1007)
     assert str(caught.value) == (
-        "cannot acquire the lock: held by another run on this volume; wait for it to end, or end it"
+        "cannot acquire the lock: held by another run on this volume; waited for 7s; wait for it to end, or end it"
     )
 
 

@@ -12,12 +12,13 @@ from fix_guard import options_for
 from initkit.core.errors import PermanentError, SuspectError, TimedOutError, UsageError
 from initkit.db import mysql_direct
 from initkit.db.dsn import find, parse_dsn
+from initkit.db.pg.sessions import Session, halves, shown_query
+from initkit.db.turns import Obstacle, wait_for, within
 from initkit.steps.migrate.guard.direct import database_of
 from initkit.steps.migrate.guard.mysql_lock import lock_name
 from initkit.steps.migrate.guard.session import settings_for
-from initkit.steps.migrate.guard.sessions import Session, halves, shown_query
 from initkit.steps.migrate.guard.tag import LOCK, LOOK, family, tag
-from initkit.steps.migrate.guard.turn import Obstacle, wait_for, within
+from initkit.steps.migrate.guard.words import WORDING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,7 @@ def test_pauses_grow_with_jitter_and_every_fifteen_seconds_there_is_a_line(
     clock: VirtualClock, voice: RecordingVoice
 ) -> None:
     clock.chances = [0.0, 1.0]
-    waited = wait_for(Turn(clock, clock.now() + 40), make_context(clock=clock, voice=voice, timeout=100))
+    waited = wait_for(Turn(clock, clock.now() + 40), make_context(clock=clock, voice=voice, timeout=100), WORDING)
     assert [round(pause, 2) for pause in clock.sleeps[:7]] == [0.08, 0.24, 0.4, 0.8, 1.6, 2.0, 2.0]
     assert 40 <= waited <= 42
     assert [note.partition(" after")[0] for note in voice.notes] == ["still waiting for the migration lock"] * 2
@@ -122,15 +123,15 @@ def test_pauses_grow_with_jitter_and_every_fifteen_seconds_there_is_a_line(
 def test_once_the_queue_moves_it_is_asked_more_often(clock: VirtualClock) -> None:
     turn = Turn(clock, clock.now() + 40)
     clock.after(20, lambda: setattr(turn, "holder", "B"))
-    wait_for(turn, make_context(clock=clock, timeout=100))
+    wait_for(turn, make_context(clock=clock, timeout=100), WORDING)
     assert [pause for pause in clock.sleeps if pause < 0.15] == [0.1, 0.1]
 
 
 def test_at_the_deadline_there_is_one_more_look(clock: VirtualClock, voice: RecordingVoice) -> None:
     end = clock.now() + 10
-    assert wait_for(Turn(clock, end), make_context(clock=clock, voice=voice, timeout=10)) == pytest.approx(10)
+    assert wait_for(Turn(clock, end), make_context(clock=clock, voice=voice, timeout=10), WORDING) == pytest.approx(10)
     with pytest.raises(TimedOutError, match="held by A for long; waited for 10s; end it"):
-        wait_for(Turn(clock, clock.now() + 11), make_context(clock=clock, voice=voice, timeout=10))
+        wait_for(Turn(clock, clock.now() + 11), make_context(clock=clock, voice=voice, timeout=10), WORDING)
 
 
 def test_the_locks_timeout_and_the_steps_both_count(clock: VirtualClock) -> None:

@@ -6,11 +6,12 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from initkit.db import postgres, sqlite
+from initkit.db.turns import wait_for, within
 from initkit.steps.migrate.guard import direct, orphans, pooler
 from initkit.steps.migrate.guard.postgres_lock import PostgresLock, open_session
 from initkit.steps.migrate.guard.tag import tag
-from initkit.steps.migrate.guard.turn import WHAT, wait_for, within
 from initkit.steps.migrate.guard.watch import Watch
+from initkit.steps.migrate.guard.words import ANSWER, WHAT, WORDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +78,7 @@ def _on_postgres(options: Migrate, database: Database, table: VersionTable, cont
         connection, there = _past_poolers(options, database, context, stack)
         lock = PostgresLock(connection, context, table, options.lock_key)
         stack.callback(lock.release)
-        waited = wait_for(lock, context)
+        waited = wait_for(lock, context, WORDING)
         pooler.check_lock(connection, there, context, lock.key)
         waited += orphans.clear(connection, lock.key, context, kill=options.kill_stale)
         watch = Watch(lock, context, waits=options.ddl_lock_timeout)
@@ -109,9 +110,9 @@ def _past_poolers(
 @contextmanager
 def _on_mysql(options: Migrate, database: Database, table: VersionTable, context: Context) -> Iterator[Held]:
     from initkit.db import mysql_direct  # noqa: PLC0415 - it loads the driver
-    from initkit.steps.migrate.guard.mysql_lock import ANSWER, MysqlLock  # noqa: PLC0415 - only where it is asked for
+    from initkit.steps.migrate.guard.mysql_lock import MysqlLock  # noqa: PLC0415 - only where it is asked for
 
     with closing(mysql_direct.connect(database, context, answer=ANSWER)) as connection:
         lock = MysqlLock(connection, context, table, options.lock_key)
-        waited = wait_for(lock, context)
+        waited = wait_for(lock, context, WORDING)
         yield Held(waited, lock.tag, database, lock.key, Watch(lock, context))

@@ -9,10 +9,11 @@ from initkit.core.printable import printable
 from initkit.core.values import show_duration
 from initkit.db import postgres
 from initkit.db.mysql_direct import translated
-from initkit.steps.migrate.guard.sessions import shown_query
+from initkit.db.pg.sessions import shown_query
+from initkit.db.turns import Obstacle
 from initkit.steps.migrate.guard.tag import tag
-from initkit.steps.migrate.guard.turn import WHAT, Obstacle
 from initkit.steps.migrate.guard.watch import LostError
+from initkit.steps.migrate.guard.words import TAKING, WHAT
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
     from initkit.db.revisions import VersionTable
 
-ANSWER = 10.0  # seconds that a question to the server may take
-_TASK = f"acquire {WHAT}"
 _HOLDER = """
 select id, user, coalesce(host, ''), coalesce(command, ''), coalesce(time, 0), coalesce(info, '')
 from information_schema.processlist where id = %s
@@ -104,6 +103,6 @@ class MysqlLock:
 
     def _ask(self, sql: str, *values: object) -> tuple[tuple[Any, ...], ...]:
         self._context.stop.check()
-        with translated(self._context, _TASK), self._connection.cursor() as cursor:
+        with translated(self._context, TAKING), self._connection.cursor() as cursor:
             cursor.execute(sql, values or None)
             return tuple(cursor.fetchall())

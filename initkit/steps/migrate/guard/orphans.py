@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from initkit.core.errors import PermanentError
 from initkit.db import postgres
+from initkit.db.turns import Obstacle, Wording, wait_for
 from initkit.steps.migrate.guard import sessions
 from initkit.steps.migrate.guard.tag import family
-from initkit.steps.migrate.guard.turn import Obstacle, Wording, wait_for
+from initkit.steps.migrate.guard.words import ANSWER
 
 if TYPE_CHECKING:
     from initkit.core.step import Context
     from initkit.db.pg.bounded import BoundedConnection
-    from initkit.steps.migrate.guard.sessions import Session
+    from initkit.db.pg.sessions import Session
 
 _WHAT = "what an earlier run left at work"
 _WORDING = Wording(_WHAT, f"wait for {_WHAT}", "gone")
-_ANSWER = 10.0  # seconds that a question to the server may take
 
 
 class _Orphans:
@@ -75,7 +75,7 @@ class _Orphans:
             raise postgres.classify(error, f"end {_WHAT}") from error
 
     def _bound(self) -> None:
-        self._connection.bound(self._context, self._context.clock.now() + _ANSWER, _WORDING.task)
+        self._connection.bound(self._context, self._context.clock.now() + ANSWER, _WORDING.task)
 
 
 def clear(connection: BoundedConnection, key: int, context: Context, *, kill: bool) -> float:

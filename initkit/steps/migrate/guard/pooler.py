@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from initkit.core.errors import InitkitError, PermanentError, TemporaryError
 from initkit.db import postgres
-from initkit.steps.migrate.guard.sessions import halves
-from initkit.steps.migrate.guard.tag import LOOK
-from initkit.steps.migrate.guard.turn import WHAT
+from initkit.db.pg.sessions import halves
+from initkit.steps.migrate.guard.tag import LOOKING
+from initkit.steps.migrate.guard.words import ANSWER, TAKING
 
 if TYPE_CHECKING:
     from initkit.core.step import Context
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from initkit.db.pg.bounded import BoundedConnection
 
 _TRIES = 3
-_ANSWER = 10.0  # seconds that a question may take
 _TASK = "find out whether a pooler is between us and the server"
 _PID = "select pg_backend_pid()"
 
@@ -68,10 +67,8 @@ def _begin(connection: BoundedConnection, context: Context) -> bool:
     with postgres.cancelled_on_stop(connection, context, _TASK):
         try:
             connection.execute("begin")
-        except (
-            psycopg.errors.ProtocolViolation
-        ):  # pgbouncer: "transaction blocks not allowed in statement pooling mode"
-            return False
+        except psycopg.errors.ProtocolViolation:
+            return False  # pgbouncer's words are: transaction blocks not allowed in statement pooling mode
     return True
 
 
@@ -82,7 +79,7 @@ def _pid(connection: BoundedConnection, context: Context) -> int:
 
 
 def _bound(connection: BoundedConnection, context: Context) -> None:
-    connection.bound(context, context.clock.now() + _ANSWER, _TASK)
+    connection.bound(context, context.clock.now() + ANSWER, _TASK)
 
 
 def second_session(database: Database, context: Context) -> BoundedConnection:
@@ -91,9 +88,7 @@ def second_session(database: Database, context: Context) -> BoundedConnection:
     Raises:
         InitkitError: as `postgres.connect` has it.
     """
-    connection = postgres.connect_bounded(
-        database, context, role="migrate", application_name=f"initkit/migrate{LOOK}", task=_TASK
-    )
+    connection = postgres.connect_bounded(database, context, role="migrate", application_name=LOOKING, task=_TASK)
     connection.prepare_threshold = None
     return connection
 
@@ -116,7 +111,7 @@ def is_transaction_pooler(connection: BoundedConnection, database: Database, con
 def refusal(database: Database, context: Context) -> PermanentError:
     """The error for a pooler by which nothing can be migrated safely."""
     return PermanentError(
-        f"acquire {WHAT}",
+        TAKING,
         f"{postgres.target_of(database, context.environ)} is a pooler that gives each transaction or statement another "
         "session (pgbouncer's pool_mode transaction or statement), in which a lock would be left to strangers",
         "name the server itself (its own port is mostly 5432) or a pool of sessions by --direct-url, "

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from initkit.core.errors import InitkitError
 from initkit.core.stop import Stop
 from initkit.db import postgres
+from initkit.db.pg.advisory import obstacle_of
+from initkit.db.pg.sessions import halves, holder
 from initkit.steps.migrate.guard import sessions
 from initkit.steps.migrate.guard.session import LOCKING, apply_settings
 from initkit.steps.migrate.guard.tag import LOCK, tag
-from initkit.steps.migrate.guard.turn import WHAT, Obstacle
 from initkit.steps.migrate.guard.watch import LostError
+from initkit.steps.migrate.guard.words import ANSWER, TAKING, WHAT
 
 if TYPE_CHECKING:
     from initkit.core.step import Context
     from initkit.db.dsn import Database
     from initkit.db.pg.bounded import BoundedConnection
     from initkit.db.revisions import VersionTable
+    from initkit.db.turns import Obstacle
 
-# Shorter than a server takes to give up a client that is cut off (5 + 3 x 3 s of keepalives), and with it the lock.
-_ANSWER = 10.0  # seconds that a question to the server may take
 _FAREWELL = 2.0  # seconds for giving back the lock; closing the connection does so, too
 # Where the table does not exist yet, it will be made in the first schema of the search path. A schema that does not
 # exist yet counts by its name: the first migration may make it, and whoever starts meanwhile must find the same lock.
@@ -48,7 +49,7 @@ def open_session(database: Database, context: Context) -> BoundedConnection:
         InitkitError: as `postgres.connect` has it.
     """
     connection = postgres.connect_bounded(
-        database, context, role="migrate", application_name=f"initkit/migrate{LOCK}", task=f"acquire {WHAT}"
+        database, context, role="migrate", application_name=f"initkit/migrate{LOCK}", task=TAKING
     )
     connection.prepare_threshold = None  # a pooler may lead the next question to another session
     return connection
@@ -71,8 +72,8 @@ class PostgresLock:
     def __init__(self, connection: BoundedConnection, context: Context, table: VersionTable, key: int | None) -> None:
         self.connection = connection
         self._context = context
-        self._bound(f"acquire {WHAT}")
-        with postgres.cancelled_on_stop(connection, context, f"acquire {WHAT}"):
+        self._bound(TAKING)
+        with postgres.cancelled_on_stop(connection, context, TAKING):
             refused = apply_settings(connection, LOCKING, connection.info.server_version)
             schema = table.schema or str(connection.execute(_SCHEMA, (table.name,)).fetchall()[0][0])
             self.key = postgres.lock_key("migrate", schema, table.name) if key is None else key
@@ -88,27 +89,18 @@ class PostgresLock:
 
     def take(self) -> bool:
         """Whether it is ours now."""
-        self._bound(f"acquire {WHAT}")
-        with postgres.cancelled_on_stop(self.connection, self._context, f"acquire {WHAT}"):
+        self._bound(TAKING)
+        with postgres.cancelled_on_stop(self.connection, self._context, TAKING):
             self._is_held = self.connection.execute("select pg_try_advisory_lock(%s)", (self.key,)).fetchall()[0][0]
         return self._is_held
 
     def obstacle(self) -> Obstacle:
         """Who holds it."""
-        self._bound(f"acquire {WHAT}")
-        with postgres.cancelled_on_stop(self.connection, self._context, f"acquire {WHAT}"):
-            found = sessions.holder(self.connection, self.key)
+        self._bound(TAKING)
+        with postgres.cancelled_on_stop(self.connection, self._context, TAKING):
+            found = holder(self.connection, self.key)
             work = sessions.work_of(self.connection, found) if found else None
-        if found is None:
-            short, advice = "held by a session that has just ended", "wait for it to end"
-            return Obstacle(short, f"{short} (lock {self.key})", advice)
-        doing = f"; it is at work as {work.at_length}" if work else ""
-        return Obstacle(
-            f"held by {found}",
-            f"held by {found.at_length}{doing} (lock {self.key})",
-            f"wait for it to end, or end it: select pg_terminate_backend({(work or found).pid})",
-            found.pid,
-        )
+        return obstacle_of(found, self.key, work)
 
     def look(self) -> str:
         """Who blocks a session of ours, as the watching thread asks; see `Watched`."""
@@ -116,7 +108,7 @@ class PostgresLock:
 
         try:
             self._bound(f"keep {WHAT}", aside=True)
-            pid, holds = self.connection.execute(_HELD, sessions.halves(self.key)).fetchall()[0]
+            pid, holds = self.connection.execute(_HELD, halves(self.key)).fetchall()[0]
             blocker = sessions.blocker(self.connection, self.tag) if holds else None
         except InitkitError as error:
             raise LostError(f"the session that holds it does not answer any more ({error.cause})") from error
@@ -149,7 +141,7 @@ class PostgresLock:
             seconds: at most; 0 for as long as any.
         """
         context = self._context.but(stop=Stop(), deadline=math.inf) if aside else self._context
-        self.connection.bound(context, context.clock.now() + (seconds or _ANSWER), task)
+        self.connection.bound(context, context.clock.now() + (seconds or ANSWER), task)
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LOCK = "#lock"
 LOOK = "#look"
+LOOKING = f"initkit/migrate{LOOK}"  # of a session that looks before a lock, and so its number, is known
 _POD = 40  # bytes of the pod's name: NAMEDATALEN - 1 = 63 are left of an application_name
 # "Only printable ASCII characters may be used in the application_name value":
 # https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-APPLICATION-NAME

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from initkit.core.errors import InitkitError, TemporaryError
-from initkit.steps.migrate.guard.turn import WHAT
+from initkit.steps.migrate.guard.words import WHAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -251,7 +251,7 @@ def test_a_server_that_does_not_answer_any_more_has_lost_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watch, "_PAUSE", 0.05)
-    monkeypatch.setattr(postgres_lock, "_ANSWER", 0.5)
+    monkeypatch.setattr(postgres_lock, "ANSWER", 0.5)
     monkeypatch.setattr(postgres_lock, "_FAREWELL", 0.2)
     cluster = new_cluster("silent")
     with cluster.running():

@@ -102,7 +102,7 @@ def test_a_direct_url_that_is_a_pooler_too_is_refused(
 def test_a_pool_of_one_session_is_temporary_and_named(
     postgres_url: str, hold: Hold, start_bouncer: StartBouncer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pooler, "_ANSWER", 1.0)
+    monkeypatch.setattr(pooler, "ANSWER", 1.0)
     url = start_bouncer("session", size=1).url(postgres_url)
     message = r"the pooler gives us no second session .* let the pool be larger"
     with pytest.raises(TemporaryError, match=message), hold(url):

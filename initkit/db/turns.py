@@ -1,4 +1,4 @@
-"""Waiting for a lock that another run holds, whatever kind of lock it is; taking one is known to its own module."""
+"""Waiting until nobody else is in the way, whatever kind of lock it is; taking one is known to its own module."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from initkit.core.values import show_duration
 if TYPE_CHECKING:
     from initkit.core.step import Context
 
-WHAT = "the migration lock"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks at a lock that another holds
+_FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks at a lock that another holds
 _REMINDER = 15.0  # seconds
 
 
@@ -52,18 +51,30 @@ def within(context: Context, seconds: float) -> Context:
 
 
 class Wording(Record):
-    """What is waited for, in messages."""
+    """What is waited for, in messages.
 
-    what: str = WHAT
-    task: str = f"acquire {WHAT}"
+    Attributes:
+        what: ``the migration lock``.
+        task: to wait for it, as a verb and its object.
+        found: what is said of it once the wait is over.
+    """
+
+    what: str
+    task: str
     found: str = "acquired"
 
 
-def wait_for(turn: Turn, context: Context, wording: Wording = Wording()) -> float:  # noqa: B008 - it is immutable
+def wait_for(turn: Turn, context: Context, wording: Wording, *, longest: float = LONGEST_PAUSE) -> float:
     """Ask again and again; return the seconds waited.
 
     It does not wait in a statement: one that waits for a lock is itself waited for by ``CREATE INDEX CONCURRENTLY``,
     and the two would stand still for ever.
+
+    Args:
+        turn: what is asked.
+        context: its deadline is when to give up.
+        wording: for messages.
+        longest: seconds between two looks, at most.
 
     Raises:
         TimedOutError: another was in the way until the deadline; the message names who.
@@ -90,4 +101,4 @@ def wait_for(turn: Turn, context: Context, wording: Wording = Wording()) -> floa
             reminded = now
             context.voice.note(f"still waiting for {what} after {show_duration(round(now - began))}: {obstacle.long}")
         context.clock.sleep(min(pause * (0.8 + 0.4 * context.clock.chance()), context.remaining))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        pause = min(pause * 2, longest)

@@ -85,6 +85,8 @@ class RecordingVoice:
     missed: list[tuple[str, str]] = field(default_factory=list)
     founds: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
+    progressed: list[tuple[str, str, float | None]] = field(default_factory=list)
+    dones: list[str] = field(default_factory=list)
 
     def note(self, text: str, **_facts: object) -> None:
         self.notes.append(text)
@@ -97,6 +99,12 @@ class RecordingVoice:
 
     def result(self, text: str) -> None:
         self.results.append(text)
+
+    def progress(self, name: str, text: str, *, share: float | None = None) -> None:
+        self.progressed.append((name, text, share))
+
+    def done(self, name: str) -> None:
+        self.dones.append(name)
 
     def missing(self, name: str, why: str, *, attempts: int) -> None:  # noqa: ARG002 - the protocol's
         self.missed.append((name, why))
@@ -113,6 +121,7 @@ def make_context(
     environ: Mapping[str, str] | None = None,
     timeout: float = 30.0,
     attempt_timeout: float = 10.0,
+    looking: bool = False,
 ) -> Context:
     """A context as the runner would make it; by default on the real clock, with the real PATH and HOME."""
     stop = stop or Stop()
@@ -125,6 +134,7 @@ def make_context(
         environ=inherited | dict(environ or {}),
         deadline=clock.now() + timeout if timeout else math.inf,
         attempt_timeout=attempt_timeout,
+        looking=looking,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import pytest
-from fix_clock import make_context
+from fix_clock import RecordingVoice, make_context
 
 from initkit.core.assemble import assemble
 from initkit.db.dsn import find, parse_dsn
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
 
 TABLE = VersionTable("t", "public")
+PATIENCE = 30.0  # seconds that polling goes on for before a test gives up
+SOON = 15.0  # seconds: far less than what a test leaves at work would take
 LEFT = """
 select 'pid ' || pid || ' ' || application_name from pg_stat_activity
 where datname = current_database() and application_name like 'initkit/%' and state <> 'idle'
@@ -72,14 +74,33 @@ def hold() -> Hold:
     return _hold
 
 
-def eventually(condition: Callable[[], object], seconds: float = 15.0) -> float:
-    """Wait until it holds; return the seconds that it took, or fail."""
-    began = time.monotonic()
+def comes(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
+    """Poll; whether it holds within so many seconds."""
+    end = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() - began > seconds:
-            pytest.fail(f"not within {seconds} s")
+        if time.monotonic() > end:
+            return False
         time.sleep(0.02)
-    return time.monotonic() - began
+    return True
+
+
+def eventually(condition: Callable[[], object], what: str = "what is waited for", seconds: float = PATIENCE) -> None:
+    """Poll until it holds, or fail."""
+    if not comes(condition, seconds):
+        pytest.fail(f"{what} did not come about within {seconds:.0f} s")
+
+
+class Acting(RecordingVoice):
+    """Does something as soon as it is told that something is missing."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__()
+        self._act = act
+
+    def missing(self, name: str, why: str, *, attempts: int) -> None:
+        super().missing(name, why, attempts=attempts)
+        if len(self.missed) == 1:
+            self._act()
 
 
 def rows(url: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -90,6 +111,11 @@ def rows(url: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
 def left_behind(url: str) -> list[str]:
     """What is at work or locked still, in a database."""
     return [row[0] for row in rows(url, LEFT)]
+
+
+def all_leave(url: str) -> None:
+    """See that soon nothing is at work or locked any more."""
+    eventually(lambda: not left_behind(url), "the end of all that was at work", SOON)
 
 
 class Client(Protocol):

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 from fix_alembic import Builder
+from fix_guard import SOON, comes
 from fix_need import need
 
 if TYPE_CHECKING:
@@ -167,24 +167,14 @@ def at_work(url: str, text: str, *, blocked: bool = False) -> bool:
         return bool(connection.execute(query, (blocked, text)).fetchall())
 
 
-def left_after(url: str, patience: float) -> list[str]:
+def left_after(url: str, patience: float = SOON) -> list[str]:
     """The sessions in the database and its advisory locks that are still there after so many seconds."""
-    until = time.monotonic() + patience
     with psycopg.connect(url, autocommit=True) as connection:
-        while found := [str(row[0]) for row in connection.execute(_LEFT).fetchall()]:
-            if time.monotonic() > until:
-                return found
-            time.sleep(0.02)
-    return []
 
+        def left() -> list[str]:
+            return [str(row[0]) for row in connection.execute(_LEFT).fetchall()]
 
-def until(condition: Callable[[], object], what: str, patience: float = 30) -> None:
-    """Poll until it is so."""
-    end = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"{what} did not come about within {patience:.0f} s")
-        time.sleep(0.02)
+        return [] if comes(lambda: not left(), patience) else left()
 
 
 def schema(url: str) -> str:

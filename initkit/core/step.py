@@ -36,6 +36,17 @@ class Voice(Protocol):
         """What was asked for and goes to standard output, as it is but for secrets."""
         ...
 
+    def progress(self, name: str, text: str, *, share: float | None = None) -> None:
+        """Work on `name` has come as far as `text` says: a bar on a terminal, a line every ten seconds elsewhere.
+
+        `share` is how much of it is done, from 0 to 1; None where that is not known. It may be called often.
+        """
+        ...
+
+    def done(self, name: str) -> None:
+        """Work on `name` is over: its progress is no longer shown."""
+        ...
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         """`name` is still being waited for; a line is printed when `why` differs from what it was."""
         ...
@@ -55,6 +66,8 @@ class Context(Record):
         environ: the environment, never `os.environ` directly.
         deadline: when waiting, connecting and locking must end, on `clock`; infinite without a limit.
         attempt_timeout: seconds that this attempt may take to connect or to be answered, already cut to what is left.
+        looking: whether what is found is for a person (``--check``) and nothing is applied after it: a look may then
+            cost as much as the work itself.
     """
 
     clock: Clock
@@ -63,6 +76,7 @@ class Context(Record):
     environ: Mapping[str, str] = MappingProxyType({})
     deadline: float = math.inf
     attempt_timeout: float = 10.0
+    looking: bool = False
 
     @property
     def remaining(self) -> float:

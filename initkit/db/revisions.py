@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from initkit.db import postgres, sqlite
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
     from initkit.core.step import Context
     from initkit.db.dsn import Database
 
@@ -19,7 +22,7 @@ Heads = tuple[str, ...]
 
 @dataclass(frozen=True)
 class VersionTable:
-    """Where alembic writes down what is applied.
+    """Where it is written down what is applied: alembic's version table, or initkit's ledger for SQL files.
 
     Attributes:
         name: of the table.
@@ -110,15 +113,29 @@ def recorded_by(
 
 
 def _in_sqlite(path: str, context: Context, table: VersionTable, task: str) -> Heads:
-    # an empty file is what a killed run may have left, and nothing can be read from it
-    if not os.path.exists(path) or not os.path.getsize(path):
-        return ()
     quoted = table.name.replace('"', '""')
-    with (
-        closing(sqlite.connect(path, context, read_only=True)) as connection,
-        sqlite.interrupted_on_stop(connection, context, task),
-    ):
+    with reading_sqlite(path, context, task) as connection:
+        if connection is None:
+            return ()
         found = connection.execute("select 1 from sqlite_master where name = ?", (table.name,)).fetchone()
         # the name is the user's own, from env.py, and an identifier cannot be a parameter
         rows = connection.execute(f'select version_num from "{quoted}"').fetchall() if found else []  # noqa: S608
     return tuple(sorted(str(row[0]) for row in rows))
+
+
+@contextmanager
+def reading_sqlite(path: str, context: Context, task: str) -> Iterator[sqlite3.Connection | None]:
+    """A connection that reads a SQLite file; None where that is missing or empty, which says nothing and stays so.
+
+    Raises:
+        InitkitError: it cannot be opened or read.
+    """
+    # an empty file is what a killed run may have left, and nothing can be read from it
+    if not os.path.exists(path) or not os.path.getsize(path):
+        yield None
+        return
+    with (
+        closing(sqlite.connect(path, context, read_only=True)) as connection,
+        sqlite.interrupted_on_stop(connection, context, task),
+    ):
+        yield connection

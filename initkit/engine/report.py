@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TextIO
 
 from initkit.core.record import Record
 from initkit.core.values import show_duration
+from initkit.engine.progress import Progress, UnderWay
 from initkit.engine.results import EXIT_WOULD_CHANGE, exit_code, printable, redact_json
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-HEARTBEAT = 10.0  # seconds between two lines that name what is still missing
+HEARTBEAT = 10.0  # seconds between two lines that name what is still missing, or how far a step has come
 _BRIEFLY = 0.2  # seconds
 _NAMED = 10  # of what is missing, in one heartbeat
 _LISTED = 50  # of the same, for programs: container runtimes split lines at 16 KiB
@@ -50,17 +51,17 @@ class Sink(Protocol):
     """Where events go.
 
     Attributes:
-        shows_missing: whether `update` shows anything; to list a thousand targets for each of them takes its time.
+        shows_now: whether `update` shows anything; to list a thousand targets for each of them takes its time.
     """
 
-    shows_missing: ClassVar[bool]
+    shows_now: ClassVar[bool]
 
     def write(self, event: Event) -> None:
         """Show one event."""
         ...
 
-    def update(self, missing: Sequence[Missing]) -> None:
-        """Show what is missing just now, where that can be shown apart from events."""
+    def update(self, missing: Sequence[Missing], under_way: Sequence[Progress]) -> None:
+        """Show what is missing and what is under way just now, where that can be shown apart from events."""
         ...
 
     def close(self) -> None:
@@ -91,7 +92,8 @@ class Reporter:
         self._beaten = clock.now()
         self._steps = 0
         self._muted = False
-        self._under_way: set[tuple[str, str]] = set()
+        self._attempted: set[tuple[str, str]] = set()
+        self._under_way = UnderWay()
         self._tried: dict[str, int] = {}
         self._lock = threading.RLock()
 
@@ -133,6 +135,7 @@ class Reporter:
         with self._lock:
             for key in [key for key in self._missing if key[0] == result.name]:
                 del self._missing[key]
+            self._under_way.end(result.name)
             self._show()
         if result.traceback:
             self.emit("error", "traceback", result.traceback.rstrip(), step=result.name)
@@ -151,7 +154,7 @@ class Reporter:
             before = self._missing.get((step, name))
             since = before.since if before else self._clock.now()
             self._missing[step, name] = Missing(step, name, why, since, attempts)
-            self._under_way.discard((step, name))
+            self._attempted.discard((step, name))
             self._tried[step] = max(attempts, self._tried.get(step, 0))
             is_news = before is None or before.why != why
             if is_news:  # how many attempts it were is shown by the next tick
@@ -178,30 +181,56 @@ class Reporter:
             step=step,
         )
 
+    def progressed(self, progress: Progress) -> None:
+        """A step has come further; a line is left to the next tick."""
+        with self._lock:
+            if self._muted:
+                return
+            self._under_way.put(progress, self._clock.now())
+            self._show()
+
+    def done(self, step: str, name: str) -> None:
+        """A step is over with something that it was at."""
+        with self._lock:
+            if self._under_way.take(step, name):
+                self._show()
+
     def trying(self, step: str) -> None:
         """The step makes another attempt: why the last one failed is not what it waits for just now."""
         with self._lock:
-            self._under_way.add((step, step))
+            self._attempted.add((step, step))
+
+    def gave_up(self, step: str) -> None:
+        """An attempt has failed: what it was at is at an end."""
+        with self._lock:
+            if self._under_way.end(step):
+                self._show()
 
     def tried(self, step: str) -> int:
         """The most attempts that the step has made at anything."""
         return self._tried.get(step, 0)
 
     def _show(self) -> None:
-        if self._sink.shows_missing:
-            self._sink.update(self._missed())
+        if self._sink.shows_now:
+            self._sink.update(self._missed(), self._under_way.all())
 
     def _missed(self) -> list[Missing]:
-        return [entry for key, entry in self._missing.items() if key not in self._under_way]
+        return [entry for key, entry in self._missing.items() if key not in self._attempted]
 
     def tick(self) -> None:
-        """Every ten seconds, name what is missing: called at least once a second by whoever waits for the run."""
+        """Every ten seconds, say what is missing and how far steps have come.
+
+        It is called at least once a second by whoever waits for the run.
+        """
         if not self._lock.acquire(timeout=_BRIEFLY):
             return  # somebody writes to a stream that nobody reads: signals matter more
         try:
             missing, now = self._due()
+            progress = [] if self._sink.shows_now else self._under_way.due(now, HEARTBEAT)
         finally:
             self._lock.release()
+        for one in progress:
+            self.emit("info", "progress", one.line, one.facts, step=one.step)
         for step in dict.fromkeys(entry.step for entry in missing):
             self._beat(step, [entry for entry in missing if entry.step == step], now)
 
@@ -209,8 +238,8 @@ class Reporter:
         """What is to be named now, if it is time."""
         now = self._clock.now()
         missing = self._missed()
-        if missing:
-            self._sink.update(missing)
+        if missing or self._under_way.all():
+            self._show()
         due = bool(missing) and now - self._beaten >= HEARTBEAT
         if due or not missing:
             self._beaten = now
@@ -291,6 +320,14 @@ class StepVoice(Record):
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
 
+    def progress(self, name: str, text: str, *, share: float | None = None) -> None:
+        """Work on `name` has come so far."""
+        self.reporter.progressed(Progress(self.step, name, text, share))
+
+    def done(self, name: str) -> None:
+        """Work on `name` is over."""
+        self.reporter.done(self.step, name)
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         """Something is still being waited for."""
         self.reporter.missed(self.step, name, why, attempts)
@@ -303,7 +340,7 @@ class StepVoice(Record):
 class TextSink:
     """A line per event, for `kubectl logs`: the time in UTC, the step, what happened."""
 
-    shows_missing: ClassVar[bool] = False
+    shows_now: ClassVar[bool] = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -313,7 +350,7 @@ class TextSink:
         self._stream.write(text_line(event) + "\n")
         self._stream.flush()
 
-    def update(self, missing: Sequence[Missing]) -> None:
+    def update(self, missing: Sequence[Missing], under_way: Sequence[Progress]) -> None:
         """A log has no place for what is only true just now."""
 
     def close(self) -> None:
@@ -333,7 +370,7 @@ def text_line(event: Event) -> str:
 class JsonSink:
     """One JSON object a line: ``time`` (RFC 3339, UTC), ``level``, ``event``, ``step``, ``message`` and the facts."""
 
-    shows_missing: ClassVar[bool] = False
+    shows_now: ClassVar[bool] = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -353,7 +390,7 @@ class JsonSink:
         self._stream.write(json.dumps(line | facts, ensure_ascii=False) + "\n")
         self._stream.flush()
 
-    def update(self, missing: Sequence[Missing]) -> None:
+    def update(self, missing: Sequence[Missing], under_way: Sequence[Progress]) -> None:
         """A log has no place for what is only true just now."""
 
     def close(self) -> None:

@@ -138,6 +138,7 @@ class Runner:
         voice = self._reporter.voice(entry.name)
 
         def failed(error: InitkitError) -> None:
+            self._reporter.gave_up(entry.name)
             voice.missing(entry.name, str(error), attempts=attempts.number)
 
         return persist(lambda: self._attempt(entry, attempts), attempts, self._clock, failed)
@@ -167,6 +168,7 @@ class Runner:
             environ=self._environ,
             deadline=attempts.deadline,
             attempt_timeout=timeout,
+            looking=self._checking,
         )
 
     def _bug(self, entry: Entry, error: Exception, spent: float) -> Result:

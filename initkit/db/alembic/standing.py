@@ -192,15 +192,12 @@ def _compared(graph: Graph, to: str, table: VersionTable, database: Database, co
 
 
 def _in_sqlite(graph: Graph, to: str, table: VersionTable, database: Database, context: Context) -> Standing:
-    from initkit.db import revisions, sqlite  # noqa: PLC0415 - the driver is loaded when a database is met
+    from initkit.db import revisions  # noqa: PLC0415 - the driver is loaded when a database is met
 
     task, path = f"read which revisions {database.shown} has", database.address
 
     def rows() -> Sequence[Row]:
-        with (
-            closing(sqlite.connect(path, context, read_only=True)) as connection,
-            sqlite.interrupted_on_stop(connection, context, task),
-        ):
-            return Ledger(execute_on_sqlite(connection), "sqlite", source_of(table)).rows()
+        with revisions.reading_sqlite(path, context, task) as connection:
+            return Ledger(execute_on_sqlite(connection), "sqlite", source_of(table)).rows() if connection else ()
 
     return standing_of(graph, revisions.recorded(database, context, table, task=task), to, rows)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from initkit.core.record import Record
-from initkit.db import postgres, sqlite
+from initkit.db import postgres
 from initkit.db.ledger import Ledger, execute_on_postgres, execute_on_sqlite
+from initkit.db.revisions import reading_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,13 +87,9 @@ def look_up_schema(database: Database, context: Context, table: str, *, applicat
 
 
 def _in_sqlite(path: str, context: Context, table: VersionTable, task: str) -> Recorded:
-    # an empty file is what a killed run may have left, and nothing can be read from it
-    if not os.path.exists(path) or not os.path.getsize(path):
-        return Recorded(is_bare=True)
-    with (
-        closing(sqlite.connect(path, context, read_only=True)) as connection,
-        sqlite.interrupted_on_stop(connection, context, task),
-    ):
+    with reading_sqlite(path, context, task) as connection:
+        if connection is None:
+            return Recorded(is_bare=True)
         execute = execute_on_sqlite(connection)
         return _of_ledger(Ledger(execute, "sqlite", SOURCE, table=table.name), execute, _IN_USE_SQLITE, table.name)
 

@@ -70,8 +70,8 @@ class Engine(Protocol):
         """
         ...
 
-    def look(self, *, read_only: bool) -> Standing | None:
-        """How far it is; None where somebody's code must write before it can be asked, and `read_only` forbids that."""
+    def look(self) -> Standing | None:
+        """How far it is; None where somebody's code must write before it can be asked. It only reads."""
         ...
 
     def recover(self, guard: Guard) -> None:

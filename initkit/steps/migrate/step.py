@@ -135,7 +135,7 @@ class Migrate(MigrationOptions):
         engine = self._engine(context, self.database(context.environ))
         if self.from_ is not None:
             return Pending(f"--sql prints everything after {self.from_}")
-        standing = engine.quick() or engine.look(read_only=True)
+        standing = engine.quick() or engine.look()
         if standing is None:
             return Pending("env.py writes before it reads: what there is to apply is known once it runs")
         for warning in standing.warnings:  # `apply` comes after, and need not say them again
@@ -158,7 +158,7 @@ class Migrate(MigrationOptions):
             if guard.database != database:  # a pooler was in between
                 engine = self._engine(context, guard.database)
             engine.recover(guard)
-            standing = engine.look(read_only=True)
+            standing = engine.look()
             if standing is not None:
                 self._judge(standing, context)
                 if standing.is_ahead or not standing.pending:

@@ -46,7 +46,7 @@ def overtaken(standing: Standing, guard: Guard) -> Outcome:
 def done(engine: Engine, before: Standing | None) -> str:
     """What is applied all the same after a failure, as the database has it."""
     with suppress(InitkitError):  # the first error matters, and the server may be what is gone
-        after = engine.look(read_only=True)
+        after = engine.look()
         if before is not None and after is not None:
             left = {revision.id for revision in after.pending}
             applied = tuple(revision for revision in before.pending if revision.id not in left)

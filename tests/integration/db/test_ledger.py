@@ -79,9 +79,15 @@ def test_whoever_makes_the_table_at_the_same_moment_makes_it_too(postgres_url: s
             together.wait()
             Ledger(execute_on_postgres(connection), "postgres", "sql", table=table).make()
 
+    names = [f"ledger{number}" for number in range(10)]
     with ThreadPoolExecutor(4) as pool:
-        for number in range(10):
-            list(pool.map(make, [f"ledger{number}"] * 4))
+        for name in names:
+            list(pool.map(make, [name] * 4))
+    with psycopg.connect(postgres_url) as connection:
+        found = connection.execute("select tablename from pg_tables where schemaname = 'public' order by 1").fetchall()
+        ledgers = [Ledger(execute_on_postgres(connection), "postgres", "sql", table=name) for name in names]
+        assert [ledger.rows() for ledger in ledgers] == [[]] * 10
+    assert [row[0] for row in found] == names
 
 
 def test_a_schema_and_a_name_that_need_quotes(postgres_url: str) -> None:

@@ -23,6 +23,12 @@ class _Silent:
     def result(self, text: str) -> None:
         pass
 
+    def progress(self, name: str, text: str, *, share: float | None = None) -> None:
+        pass
+
+    def done(self, name: str) -> None:
+        pass
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         pass
 

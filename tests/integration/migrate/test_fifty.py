@@ -40,4 +40,4 @@ def test_fifty_at_once_all_succeed_and_apply_each_revision_once(
     told = Counter(name for one in pods for name in applied(one.output))
     assert len(told) == len(links)
     assert set(told.values()) == {1}
-    assert left_after(postgres_url, 5) == []
+    assert left_after(postgres_url) == []

@@ -11,11 +11,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from fix_migrations import EngineName, Pod, Victim, at_work, chain, left_after, problems, rows, schema, until, write
+from fix_guard import eventually
+from fix_migrations import EngineName, Pod, Victim, at_work, chain, left_after, problems, rows, schema, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from fix_migrations import Link
 
     Start = Callable[..., Pod]
 
@@ -36,13 +39,20 @@ def database(server: str) -> Iterator[str]:
             connection.execute(f"drop database {name} with (force)")
 
 
+def succeeds(run: Pod) -> bool:
+    return run.ends_within(60) and run.child.returncode == 0
+
+
+def wrong_at_the_end(url: str, links: Sequence[Link], engine: EngineName) -> list[str]:
+    return problems(url, links, engine) + left_after(url)
+
+
 def undisturbed(server: str, folder: Path, pod: Start) -> tuple[float, str]:
     """The seconds that it takes, and the schema that it makes."""
     with database(server) as url:
         began = time.monotonic()
         one = pod(folder, url)
-        assert one.ends_within(60), one.output
-        assert one.child.returncode == 0, one.output
+        assert succeeds(one), one.output
         return time.monotonic() - began, schema(url)
 
 
@@ -71,10 +81,8 @@ def test_killed_at_random_instants_it_comes_to_the_same_end(
                 run.kill("parent" if kills % 2 else "all")
                 kills += 1
                 run = pod(folder, url)
-            assert run.ends_within(60), f"after {kills} kills: {run.output}"
-            assert run.child.returncode == 0, f"after {kills} kills: {run.output}"
-            assert problems(url, LINKS, engine) == []
-            assert left_after(url, 5) == []
+            assert succeeds(run), f"after {kills} kills: {run.output}"
+            assert wrong_at_the_end(url, LINKS, engine) == []
             assert schema(url) == wanted
     assert kills > KILLS / 2
 
@@ -87,9 +95,9 @@ def test_what_a_killed_pod_was_at_ends_within_seconds(
     """The server looks at its client only between statements, unless it is asked to look more often."""
     folder = write(tmp_path / "migrations", chain(2, alone_every=9, seconds=60, rows=1), engine)
     run = pod(folder, postgres_url)
-    until(lambda: at_work(postgres_url, "select pg_sleep"), "the statement")
+    eventually(lambda: at_work(postgres_url, "select pg_sleep"), "the statement")
     run.kill(victim)
-    assert left_after(postgres_url, 5) == []
+    assert left_after(postgres_url) == []
     assert rows(postgres_url, "select to_regclass('t_r01') is null") == [True]
 
 
@@ -104,14 +112,12 @@ def test_an_index_that_a_killed_pod_was_making_is_made_by_the_next(
         other.execute("set transaction isolation level repeatable read")
         other.execute("select 1")
         run = pod(folder, postgres_url)
-        until(lambda: rows(postgres_url, "select 1 from pg_index where not indisvalid"), "an index half made")
+        eventually(lambda: rows(postgres_url, "select 1 from pg_index where not indisvalid"), "an index half made")
         run.kill(victim)
         following = pod(folder, postgres_url)
         other.rollback()
-        assert following.ends_within(60), following.output
-    assert following.child.returncode == 0, following.output
-    assert problems(postgres_url, links, engine) == []
-    assert left_after(postgres_url, 5) == []
+        assert succeeds(following), following.output
+    assert wrong_at_the_end(postgres_url, links, engine) == []
 
 
 GATE = """
@@ -137,19 +143,16 @@ def test_killed_between_an_index_and_its_record_it_does_not_stumble_over_the_ind
 ) -> None:
     links = chain(4, alone_every=2)
     before = pod(write(tmp_path / "before", links[:2], engine), postgres_url)
-    assert before.ends_within(60), before.output
-    assert before.child.returncode == 0, before.output
+    assert succeeds(before), before.output
     folder = write(tmp_path / "migrations", links, engine)
     with psycopg.connect(postgres_url) as connection:
         connection.execute(f"{GATE} {RECORDS[engine]} execute function pass()".encode())
     run = pod(folder, postgres_url)
-    until(lambda: rows(postgres_url, "select 1 from pg_stat_activity where wait_event = 'PgSleep'"), "the record")
+    eventually(lambda: rows(postgres_url, "select 1 from pg_stat_activity where wait_event = 'PgSleep'"), "the record")
     assert rows(postgres_url, "select indisvalid from pg_index where indexrelid = 'ix_r02'::regclass") == [True]
     run.kill(victim)
     with psycopg.connect(postgres_url) as connection:
         connection.execute("delete from gate")
     following = pod(folder, postgres_url)
-    assert following.ends_within(60), following.output
-    assert following.child.returncode == 0, following.output
-    assert problems(postgres_url, links, engine) == []
-    assert left_after(postgres_url, 5) == []
+    assert succeeds(following), following.output
+    assert wrong_at_the_end(postgres_url, links, engine) == []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from fix_migrations import EngineName, Link, chain, problems, rows, until, write
+from fix_guard import eventually
+from fix_migrations import EngineName, Link, chain, problems, rows, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_ddl_behind_a_long_reader_is_rolled_back_and_retried_until_the_reader_le
         )
         line = program.line_with(f"pid {reader.info.backend_pid}")
         assert "report" in line
-        until(lambda: rows(postgres_url, ATTEMPTS) >= [3], "a third attempt")
+        eventually(lambda: rows(postgres_url, ATTEMPTS) >= [3], "a third attempt")
         assert rows(postgres_url, "select to_regclass('t_r02') is null") == [True]
         with psycopg.connect(postgres_url, autocommit=True, options="-c statement_timeout=5s") as another:
             another.execute("select id from t")  # it is let in between two attempts
@@ -72,7 +73,7 @@ def test_an_index_made_concurrently_waits_for_longer_than_that(
             "select 1 from pg_stat_activity where query ilike '%create index concurrently ix_%' "
             "and pid <> pg_backend_pid() and wait_event_type = 'Lock' and now() - query_start > '1s'"
         )
-        until(lambda: rows(postgres_url, waiting), "a statement that waits for ten times as long")
+        eventually(lambda: rows(postgres_url, waiting), "a statement that waits for ten times as long")
         other.rollback()
     assert program.ended(30) == 0, program.output
     assert problems(postgres_url, links, engine) == []

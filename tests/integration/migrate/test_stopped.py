@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from fix_migrations import EngineName, at_work, chain, invalid_indices, left_after, problems, rows, until, write
+from fix_guard import eventually
+from fix_migrations import EngineName, at_work, chain, invalid_indices, left_after, problems, rows, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,17 +22,21 @@ if TYPE_CHECKING:
 GRACE = 10.0  # seconds, of the thirty that a pod has by default
 
 
+def wrong_at_the_end(url: str, engine: EngineName) -> list[str]:
+    return problems(url, chain(4, alone_every=2), engine) + invalid_indices(url) + left_after(url)
+
+
 @pytest.mark.parametrize("engine", ["alembic", "sql"])
 def test_in_a_transaction_it_cancels_and_rolls_back(
     postgres_url: str, tmp_path: Path, running: Start, engine: EngineName
 ) -> None:
     folder = write(tmp_path / "migrations", chain(2, alone_every=9, seconds=60), engine)
     program = running("migrate", str(folder), env={"DATABASE_URL": postgres_url})
-    until(lambda: at_work(postgres_url, "select pg_sleep"), "the statement")
+    eventually(lambda: at_work(postgres_url, "select pg_sleep"), "the statement")
     sent = program.signal(signal.SIGTERM)
     assert program.ended() == 143, program.output
     assert time.monotonic() - sent < GRACE
-    assert left_after(postgres_url, 1) == []
+    assert left_after(postgres_url) == []
     assert rows(postgres_url, "select to_regclass('t_r01') is null") == [True]
 
 
@@ -45,13 +50,15 @@ def test_an_index_that_waits_for_an_old_snapshot_is_dropped_at_once(
         other.execute("set transaction isolation level repeatable read")
         other.execute("select 1")
         program = running("migrate", str(folder), env={"DATABASE_URL": postgres_url})
-        until(lambda: at_work(postgres_url, "create index concurrently", blocked=True), "the statement")
+        eventually(lambda: at_work(postgres_url, "create index concurrently", blocked=True), "the statement")
         sent = program.signal(signal.SIGTERM)
         assert program.ended() == 143, program.output
         assert time.monotonic() - sent < GRACE
         assert rows(postgres_url, "select to_regclass('ix_r02') is null") == [True]
         assert rows(postgres_url, "select 1 from pg_locks where locktype = 'advisory'") == []
-    comes_to_the_end(postgres_url, folder, running, engine)
+    again = running("migrate", str(folder), env={"DATABASE_URL": postgres_url})
+    assert again.ended() == 0, again.output
+    assert wrong_at_the_end(postgres_url, engine) == []
 
 
 @pytest.mark.slow
@@ -67,17 +74,11 @@ def test_an_index_that_waits_for_a_writer_is_dropped_by_the_next_run_at_the_late
     with psycopg.connect(postgres_url) as writer:
         writer.execute("insert into big values (0, '')")
         program = running("migrate", str(folder), env={"DATABASE_URL": postgres_url})
-        until(lambda: at_work(postgres_url, "create index concurrently", blocked=True), "the statement")
+        eventually(lambda: at_work(postgres_url, "create index concurrently", blocked=True), "the statement")
         sent = program.signal(signal.SIGTERM)
         assert program.ended() == 143, program.output
         assert time.monotonic() - sent < GRACE
         assert rows(postgres_url, "select 1 from pg_locks where locktype = 'advisory'") == []
-    comes_to_the_end(postgres_url, folder, running, engine)
-
-
-def comes_to_the_end(url: str, folder: Path, running: Start, engine: EngineName) -> None:
-    again = running("migrate", str(folder), env={"DATABASE_URL": url})
+    again = running("migrate", str(folder), env={"DATABASE_URL": postgres_url})
     assert again.ended() == 0, again.output
-    assert problems(url, chain(4, alone_every=2), engine) == []
-    assert invalid_indices(url) == []
-    assert left_after(url, 5) == []
+    assert wrong_at_the_end(postgres_url, engine) == []

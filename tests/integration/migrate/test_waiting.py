@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from fix_clock import RecordingVoice, make_context
+from fix_guard import Acting
 
 from initkit.core.assemble import assemble
 from initkit.core.clock import SystemClock
@@ -33,20 +34,8 @@ def test_a_locked_version_table_is_told_with_its_holder(postgres_url: str, proje
         other.execute("lock table alembic_version in access exclusive mode")
         message = r'read the table "alembic_version": it is locked by pid \d+ \(another from local'
         with pytest.raises(TemporaryError, match=message):
-            step.check(make_context(attempt_timeout=0.3))
+            step.check(make_context(attempt_timeout=1.0))
     assert isinstance(step.check(make_context()), Satisfied)
-
-
-class Unblocking(RecordingVoice):
-    """Ends the other session's transaction once it is told of."""
-
-    def __init__(self, other: psycopg.Connection[Any]) -> None:
-        super().__init__()
-        self.other = other
-
-    def missing(self, name: str, why: str, *, attempts: int) -> None:
-        super().missing(name, why, attempts=attempts)
-        self.other.rollback()
 
 
 def test_a_migration_that_waits_for_anothers_lock_says_so(
@@ -58,7 +47,7 @@ def test_a_migration_that_waits_for_anothers_lock_says_so(
     project.revision("b2", "op.add_column('t_a1', sa.Column('name', sa.Text))")
     with psycopg.connect(postgres_url, application_name="another") as other:
         other.execute("select * from t_a1")
-        voice = Unblocking(other)
+        voice = Acting(other.rollback)
         outcome = step_for(project.folder, url=postgres_url).apply(make_context(voice=voice))
     assert outcome.status is Status.CHANGED
     name, why = voice.missed[0]

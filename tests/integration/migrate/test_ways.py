@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from fix_alembic import ENV_ENVIRONMENT, ENV_SELECTS, ENV_SHARED, ENV_STANDARD, template
 from fix_clock import RecordingVoice, make_context
+from fix_guard import eventually, rows
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError, UsageError
@@ -380,13 +380,12 @@ def test_a_lost_lock_ends_the_migration_and_the_next_attempt_goes_on(postgres_ur
     )
 
     def ending() -> None:
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
-            deadline = time.monotonic() + 30
-            while not connection.execute(end).fetchall() and time.monotonic() < deadline:
-                time.sleep(0.05)
+        eventually(lambda: rows(postgres_url, end), "a lock whose run is at work")
 
-    threading.Thread(target=ending).start()
+    thread = threading.Thread(target=ending)
+    thread.start()
     with pytest.raises(TemporaryError, match="keep the migration lock"):
         step.apply(make_context())
+    thread.join()
     assert "t_a1" not in tables(postgres_url)
     assert step.apply(make_context()).facts["to"] == ["a1"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from fix_guard import eventually
 
 from initkit.engine.live import LiveSink
 from initkit.engine.report import Reporter
@@ -54,10 +54,7 @@ def test_what_is_missing_is_shown_below_the_lines_and_taken_away(terminal: Termi
     voice.missing("postgres://app:hunter2@db:key:/x", "[bold]refused[/bold] :warning:", attempts=7)
     reporter.tick()
     row = r"deps +postgres://app:\*\*\*@db:key:/x +\[bold\]refused\[/bold\] :warning: +5s +7 attempts"
-    until = time.monotonic() + 10
-    while not re.search(row, terminal.seen()) and time.monotonic() < until:
-        time.sleep(0.02)  # it is drawn a few times a second
-    assert re.search(row, terminal.seen())
+    eventually(lambda: re.search(row, terminal.seen()), "what is missing")  # it is drawn a few times a second
     assert "a [red]line[/red] of a host called :key:" in terminal.seen()
     assert "hunter2" not in terminal.getvalue()
     assert "\x1b[?25l" in terminal.getvalue(), "the cursor is hidden"
@@ -67,6 +64,32 @@ def test_what_is_missing_is_shown_below_the_lines_and_taken_away(terminal: Termi
     for thread in drawing:
         thread.join(10)
     assert not any(thread.is_alive() for thread in drawing)
+
+
+def test_what_is_under_way_is_shown_as_a_bar_and_taken_away(terminal: Terminal, clock: VirtualClock) -> None:
+    reporter = Reporter(LiveSink(terminal, clock), clock)
+    voice = reporter.voice("seed")
+    voice.progress("postgres://app:hunter2@db", "1 row", share=0.1)
+    voice.progress("[b]stdin[/b]", "2 rows :key:")
+    assert terminal.getvalue() == "", "what is over at once needs no display"
+    clock.advance(5)
+    voice.progress("postgres://app:hunter2@db", "1200000 rows", share=0.439)
+    voice.note("a line above")
+    users = r"seed +postgres://app:\*\*\*@db +━{13}[╸╺━]* +43 % +1200000 rows *"
+    stdin = r" *seed +\[b\]stdin\[/b\] +━{30} +2 rows :key:"
+    rows = rf"{users}\n{stdin}"
+    eventually(lambda: re.search(rows, terminal.seen()), "both bars")
+    assert "a line above" in terminal.seen()
+    for _ in range(20):
+        clock.advance(1)
+        reporter.tick()
+    assert "stdin[/b]: 2 rows" not in terminal.seen(), "a line each ten seconds is for logs"
+    assert "hunter2" not in terminal.getvalue()
+    voice.done("[b]stdin[/b]")
+    assert terminal.getvalue().count("\x1b[?25h") == 0
+    voice.done("postgres://app:hunter2@db")
+    assert terminal.getvalue().count("\x1b[?25h") == 1, "the cursor is shown again"
+    reporter.close()
 
 
 def test_the_display_goes_once_all_is_there_and_may_come_again(terminal: Terminal, clock: VirtualClock) -> None:

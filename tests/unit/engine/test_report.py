@@ -157,6 +157,68 @@ def test_a_heartbeat_lists_fifty_for_programs_and_counts_all(clock: VirtualClock
     assert beat["missing_count"] == 60
 
 
+def test_what_a_step_is_at_is_told_every_ten_seconds_and_not_before(told: Told) -> None:
+    voice = told.reporter.voice("seed")
+    told.clock.advance(3)
+    for second in range(9):
+        voice.progress("users", f"{second} rows", share=second / 100)
+        assert told.pass_time(1) == []
+    voice.progress("users", "1200000 rows, 110 MB, 250000 rows/s", share=0.439)
+    assert told.pass_time(1) == ["seed: users: 1200000 rows, 110 MB, 250000 rows/s, 43 %"]
+    assert told.pass_time(9) == []
+    voice.progress("users", "1 row")
+    assert told.pass_time(1) == ["seed: users: 1 row"]
+
+
+def test_of_what_a_step_is_done_with_nothing_more_is_told(told: Told) -> None:
+    voice = told.reporter.voice("seed")
+    voice.progress("users", "1 row")
+    assert told.pass_time(9) == []
+    voice.done("users")
+    voice.done("users")
+    assert told.pass_time(30) == []
+
+
+def test_many_short_things_are_told_of_as_often_as_a_long_one(told: Told) -> None:
+    voice = told.reporter.voice("seed")
+    lines = []
+    for number in range(8):
+        voice.progress(f"part{number}", "1 row")
+        lines += told.pass_time(4)
+        voice.done(f"part{number}")
+    assert lines == ["seed: part2: 1 row", "seed: part4: 1 row", "seed: part7: 1 row"]
+
+
+def test_what_a_step_was_at_is_forgotten_once_it_has_ended_or_an_attempt_has_failed(told: Told) -> None:
+    for step in ("deps", "other", "third"):
+        told.reporter.voice(step).progress("users", "1 row")
+    told.reporter.ended(ended())
+    told.reporter.gave_up("third")
+    told.texts()
+    assert told.pass_time(10) == ["other: users: 1 row"]
+
+
+def test_progress_of_a_step_that_is_heard_no_more_is_not_told(told: Told) -> None:
+    told.reporter.mute()
+    told.reporter.voice("seed").progress("users", "1 row")
+    assert told.pass_time(20) == []
+
+
+def test_programs_are_told_progress_in_parts(clock: VirtualClock) -> None:
+    told = Told(clock, as_json=True)
+    voice = told.reporter.voice("seed")
+    voice.progress("users", "12 rows, 1 MB", share=1 / 3)
+    voice.progress("stdin", "3 rows")
+    clock.advance(10)
+    told.reporter.tick()
+    users, stdin = told.objects()
+    assert (users["event"], users["step"], users["level"]) == ("progress", "seed", "info")
+    assert users["message"] == "users: 12 rows, 1 MB, 33 %"
+    assert (users["name"], users["text"], users["share"]) == ("users", "12 rows, 1 MB", 0.333)
+    assert (stdin["name"], stdin["text"]) == ("stdin", "3 rows")
+    assert "share" not in stdin
+
+
 def test_each_step_has_a_heartbeat_of_its_own(told: Told) -> None:
     for step in ("a", "b"):
         told.reporter.voice(step).missing("x", "y", attempts=1)
@@ -248,6 +310,7 @@ def test_everything_told_is_redacted_and_printable(clock: VirtualClock) -> None:
         voice = told.reporter.voice("deps")
         voice.note(secret, url=secret, several=[secret, {"x": secret}])
         voice.missing(secret, secret, attempts=1)
+        voice.progress(secret, secret, share=0.5)
         told.clock.advance(10)
         told.reporter.tick()
         voice.found(secret, secret, attempts=1, seconds=1)
@@ -256,7 +319,7 @@ def test_everything_told_is_redacted_and_printable(clock: VirtualClock) -> None:
         text = told.stream.getvalue()
         text.encode()
         assert "hunter2" not in text
-        assert text.count("u:***@h") > 8
+        assert text.count("u:***@h") > 10
 
 
 def test_json_lines_have_the_time_the_level_the_event_and_the_facts(clock: VirtualClock) -> None:

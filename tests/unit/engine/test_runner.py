@@ -174,6 +174,19 @@ def test_each_attempt_looks_before_it_applies(run: Run, clock: VirtualClock) -> 
     ], "of a single step the summary alone says how it ended"
 
 
+def test_while_it_waits_for_another_attempt_a_step_has_no_progress(run: Run, clock: VirtualClock) -> None:
+    step = Change(
+        finds=[Pending("1 thing"), Pending("1 thing")],
+        comes_to=[TemporaryError("load", "the line is cut"), Outcome.changed("1 thing")],
+        retry=RetryPolicy(timeout=60.0, jitter=0.0, interval=30.0),
+    )
+    clock.after(15, run.reporter.tick)
+    clock.after(29, run.reporter.tick)
+    run.reporter.voice("s0").progress("users", "1 row")
+    run(step)
+    assert [line for line in run.lines if "users" in line] == []
+
+
 def test_what_needs_a_failed_step_is_skipped_and_so_is_what_needs_that(run: Run) -> None:
     untouched = Change(finds=[], comes_to=[])
     results = run(Look(), failing(), untouched, untouched)
@@ -250,6 +263,13 @@ def test_check_looks_once_and_changes_nothing(check: Run) -> None:
     assert statuses(results) == ["would change", "ok"]
     assert (results[0].detail, results[0].changes) == ("1 thing", ("a thing",))
     assert (exit_code(results), word(results)) == (3, "would change")
+
+
+def test_a_step_knows_whether_it_is_only_looked_at(check: Run, run: Run) -> None:
+    looked, applied = Look(), Change()
+    check(looked)
+    run(applied)
+    assert (looked.contexts[0].looking, applied.contexts[0].looking) == (True, False)
 
 
 def test_check_finds_nothing_to_do(check: Run) -> None:

@@ -56,6 +56,12 @@ class Speaker:
         """See `core.step.Voice`."""
         self.say("detail", text=text)
 
+    def progress(self, name: str, text: str, *, share: float | None = None) -> None:
+        """Nothing in here has any."""
+
+    def done(self, name: str) -> None:
+        """Nothing in here has any."""
+
     def missing(self, name: str, why: str, *, attempts: int) -> None:
         """See `core.step.Voice`."""
         self.say("missing", name=name, why=why, attempts=attempts)

@@ -63,7 +63,11 @@ class AlembicEngine:
     def _halfway(self) -> Halfway:
         from initkit.steps.migrate.alembic.halfway import Halfway  # noqa: PLC0415 - only where alembic runs
 
-        return Halfway(self._table, self._database, lambda context: self._errands.ask(context, read_only=True))
+        return Halfway(self._table, self._database, self._told)
+
+    def _told(self, context: Context) -> Progress:
+        """What env.py tells; most runs need nobody to be sent for that."""
+        return self._errands.ask(context)
 
     @property
     def table(self) -> VersionTable:
@@ -81,11 +85,11 @@ class AlembicEngine:
         self._is_certain = not isinstance(found, Unsure)
         return None if isinstance(found, Unsure) else found
 
-    def look(self, *, read_only: bool) -> Standing | None:
+    def look(self) -> Standing | None:
         """How far it is; env.py is asked, as ``alembic current`` would do it, where that cannot be read."""
         if self._asked is None and (certain := self.quick()) is not None:
             return certain
-        asked = self._asked or self._errands.ask(self._context, read_only=read_only)
+        asked = self._asked or self._errands.ask(self._context)
         self._asked = None
         found = [wire.standing_of(event["standing"]) for event in asked.standings]
         # env.py may go through several databases: they are as far as the one that has the most to do
@@ -118,7 +122,7 @@ class AlembicEngine:
         Raises:
             PermanentError: it is not.
         """
-        standing = self.look(read_only=True)
+        standing = self.look()
         if standing and standing.pending:
             places = ", ".join(self._progress.places) or "nothing"
             raise PermanentError(
@@ -157,7 +161,7 @@ class AlembicEngine:
 
     def _recorded(self) -> tuple[str, ...]:
         task = f"print the SQL of what {self._database.shown} lacks"
-        standing = self.look(read_only=True)
+        standing = self.look()
         if standing is None:
             raise UsageError(task, "env.py writes before it can be asked", "use --from REVISION, or --from base")
         if len(standing.heads) > 1:

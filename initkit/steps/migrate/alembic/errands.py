@@ -10,7 +10,7 @@ from initkit.steps.migrate.alembic import wire
 from initkit.steps.migrate.alembic.progress import Progress
 from initkit.steps.migrate.alembic.running import Child
 from initkit.steps.migrate.guard.session import WATCHFUL, settings_for
-from initkit.steps.migrate.guard.tag import LOOK, pod
+from initkit.steps.migrate.guard.tag import LOOKING, pod
 
 if TYPE_CHECKING:
     from initkit.core.step import Context
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from initkit.steps.migrate.alembic.wire import Request
     from initkit.steps.migrate.step import Migrate
 
+_LOOKING = WATCHFUL | {"application_name": LOOKING}
+
 
 class Errands:
     """A child for each task."""
@@ -27,13 +29,13 @@ class Errands:
     def __init__(self, options: Migrate, project: Project, database: Database) -> None:
         self._options, self._project, self._database = options, project, database
 
-    def ask(self, context: Context, *, read_only: bool) -> Progress:
+    def ask(self, context: Context) -> Progress:
         """What each of env.py's databases says: nothing where it must write before it can be asked."""
         here = self._database.dialect != "sqlite" or os.path.exists(self._database.address)
         heard = Progress(context.voice)
         # who has locked the version table for long is not waited for
-        settings = _looking() | {"lock_timeout": postgres.milliseconds(context.attempt_timeout)}
-        request = self._request("ask", context, settings=settings, is_here=here, read_only=read_only)
+        settings = _LOOKING | {"lock_timeout": postgres.milliseconds(context.attempt_timeout)}
+        request = self._request("ask", context, settings=settings, is_here=here)
         Child(context, f"read which revisions {self._database.shown} has").run(request, heard.hear, is_look=True)
         return heard
 
@@ -53,7 +55,7 @@ class Errands:
         """The SQL of all that comes after `starts`."""
         heard = Progress(context.voice)
         child = Child(context, f"print the SQL of {self._options.path}")
-        child.run(self._request("sql", context, settings=_looking(), starts=starts), heard.hear, is_look=True)
+        child.run(self._request("sql", context, settings=_LOOKING, starts=starts), heard.hear, is_look=True)
         return heard.sql
 
     def _request(self, task: str, context: Context, **more: Any) -> Request:  # noqa: ANN401 - its fields
@@ -81,7 +83,3 @@ class Errands:
             attempt_timeout=context.attempt_timeout,
             **more,
         )
-
-
-def _looking() -> dict[str, str]:
-    return WATCHFUL | {"application_name": f"initkit/migrate{LOOK}"}

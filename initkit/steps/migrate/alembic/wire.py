@@ -23,7 +23,7 @@ class Request(Record):
     """What the child is to do.
 
     Attributes:
-        task: ``ask`` how far the database is, ``upgrade`` it, or print the ``sql``.
+        task: ``ask`` how far the database is and write nothing, ``upgrade`` it, or print the ``sql``.
         path: of the project, as people wrote it.
         ini: the path of its alembic.ini; empty where there is none.
         toml: that of its pyproject.toml; empty where there is none.
@@ -46,7 +46,6 @@ class Request(Record):
         expected: the heads that are recorded, to be sure that env.py looks at the same database; None: unknown.
         starts: the revisions that the `sql` begins after.
         is_here: whether env.py may be asked: connecting would make SQLite's file.
-        read_only: whether nothing may be written.
         attempt_timeout: seconds to connect.
     """
 
@@ -74,7 +73,6 @@ class Request(Record):
     expected: Heads | None = None
     starts: Heads = ()
     is_here: bool = True
-    read_only: bool = False
 
     @property
     def database(self) -> Database:

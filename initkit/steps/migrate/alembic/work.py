@@ -37,7 +37,7 @@ class Work:
     def __init__(self, request: Request, context: Context, say: Callable[..., object]) -> None:
         self._request, self._context, self._say = request, context, say
         self._undertaking = Undertaking(say)
-        self._statements = Statements(context, request.settings, self._undertaking, read_only=request.read_only)
+        self._statements = Statements(context, request.settings, self._undertaking, read_only=request.task == "ask")
         with self._theirs(lambda: f"read the migrations in {request.path}"):
             dialects.register()
             self._config = config_for(request)
@@ -46,7 +46,7 @@ class Work:
             self._scripts.see_single_head(request.path)
 
     def ask(self) -> None:
-        """Say how far the database is, or that env.py must write before it can be asked."""
+        """Say how far the database is; nothing, where env.py must write before it can be asked."""
         request = self._request
         if not request.is_here:
             self._say_standing((), None)
@@ -54,9 +54,8 @@ class Work:
         try:
             self._ask_env(f"read which revisions {request.shown} has")
         except InitkitError as error:
-            if not (request.read_only and failure.is_read_only(error.__cause__)):
+            if not failure.is_read_only(error.__cause__):
                 raise
-            self._say("unreadable")
 
     def _ask_env(self, task: str) -> None:
         seen: list[int] = []
@@ -112,7 +111,6 @@ class Work:
             trace = Trace(context, self._context.voice, self._request.settings, self._request.pod)
             try:
                 trace.make()
-                self._say("place", name=trace.table.name, schema=trace.schema, **{"in": trace.table.schema})
                 for step in self._scripts.steps(tuple(heads or ())):
                     self._context.stop.check()
                     yield from self._followed(step, context, trace)

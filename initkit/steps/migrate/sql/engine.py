@@ -13,7 +13,7 @@ from initkit.db.sqlfiles.files import read_folder
 from initkit.db.sqlfiles.recorded import Recorded, look_up_schema, recorded
 from initkit.db.sqlfiles.standing import Plan, Wish, dialect_of, plan, version_of
 from initkit.steps.migrate.engine import Applied
-from initkit.steps.migrate.guard.tag import LOOK, pod
+from initkit.steps.migrate.guard.tag import LOOKING, pod
 from initkit.steps.migrate.sql.work import ledger_is_gone
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from initkit.steps.migrate.sql.session import Session
     from initkit.steps.migrate.step import Migrate
 
-_LOOKING = f"initkit/migrate{LOOK}"
 _BASELINE = "where the database was made in another way, say with --baseline VERSION which files it has already"
 _AFTERWARDS = 10.0  # seconds: the least time to connect once the work has begun
 
@@ -54,9 +53,9 @@ class SqlEngine:
 
     def quick(self) -> Standing:
         """How far the database is, which is certain always."""
-        return self.look(read_only=True)
+        return self.look()
 
-    def look(self, *, read_only: bool) -> Standing:  # noqa: ARG002 - it never writes
+    def look(self) -> Standing:
         """How far it is."""
         self._plan = plan(self._folder, self._recorded(), self._wish)
         return self._plan.standing
@@ -64,7 +63,7 @@ class SqlEngine:
     def _recorded(self) -> Recorded:
         # what is looked at under the lock belongs to the work, which no deadline cuts off
         context = self._patient if self._is_locked else self._context
-        return recorded(self._database, context, self.table, application_name=_LOOKING)
+        return recorded(self._database, context, self.table, application_name=LOOKING)
 
     def recover(self, guard: Guard) -> None:
         """Undo what a run before left half done outside transactions."""
@@ -114,7 +113,7 @@ class SqlEngine:
 
         if start is None:
             known, wish = self._recorded(), self._wish
-            schema = look_up_schema(self._database, self._context, TABLE, application_name=_LOOKING)
+            schema = look_up_schema(self._database, self._context, TABLE, application_name=LOOKING)
         else:
             schema = None
             known = Recorded(tuple(self._row(script, "applied", ()) for script in self._up_to(start)))

@@ -147,18 +147,16 @@ class Postgres(UrlSource):
         database = self._database(context.environ)
         try:
             hosts = postgres.each_host(database, context) if self.all_hosts or self.writable else []
-            if self.all_hosts and hosts:
-                self._ask_all(hosts, context)
-            elif len(hosts) > 1:
-                self._ask_any(hosts, context)
+            if len(hosts) > 1 or (self.all_hosts and hosts):
+                self._ask_each(hosts, context)
             else:
                 self._ask(database, context)
         except NotThereError as error:
             raise AbsentError(error.task, error.cause, error.advice) from error
         return self._found(len(hosts) if self.all_hosts else 0)
 
-    def _ask_any(self, hosts: Sequence[tuple[Endpoint, Database]], context: Context) -> None:
-        """Ask host by host until one may be written to: of a primary and its standbys libpq would take any."""
+    def _ask_each(self, hosts: Sequence[tuple[Endpoint, Database]], context: Context) -> None:
+        """Ask host by host: all, or until one may be written to; of a primary and its standbys libpq would take any."""
         from initkit.db.pg.refusals import together  # noqa: PLC0415 - loaded already
 
         failures: list[tuple[Endpoint, InitkitError]] = []
@@ -168,18 +166,8 @@ class Postgres(UrlSource):
             except InitkitError as error:
                 failures.append((endpoint, error))
             else:
-                return
-        raise together(failures, failures[0][1].task, hosts=len({endpoint for endpoint, _ in hosts}))
-
-    def _ask_all(self, hosts: Sequence[tuple[Endpoint, Database]], context: Context) -> None:
-        from initkit.db.pg.refusals import together  # noqa: PLC0415 - loaded already
-
-        failures: list[tuple[Endpoint, InitkitError]] = []
-        for endpoint, database, shared in _shared(hosts, context):
-            try:
-                self._ask(database, shared)
-            except InitkitError as error:
-                failures.append((endpoint, error))
+                if not self.all_hosts:
+                    return
         if failures:
             raise together(failures, failures[0][1].task, hosts=len({endpoint for endpoint, _ in hosts}))
 

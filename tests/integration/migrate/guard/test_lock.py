@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from fix_clock import RecordingVoice, VirtualClock, make_context
-from fix_guard import eventually, left_behind, rows
+from fix_guard import Acting, eventually, left_behind, rows
 from fix_proxy import STALLS, to_port
 
 from initkit.core.errors import PermanentError, Stopped, TemporaryError, TimedOutError
@@ -80,11 +80,11 @@ def test_a_table_has_one_lock_however_its_schema_is_written(
 
 
 def test_a_holder_is_named_with_what_it_does_but_not_its_secrets(
-    postgres_url: str, hold: Hold, voice: RecordingVoice
+    postgres_url: str, hold: Hold, clock: VirtualClock, voice: RecordingVoice
 ) -> None:
     with psycopg.connect(postgres_url, autocommit=True, application_name="other-tool") as holder:
         holder.execute("select pg_advisory_lock(%s::bigint), 'hunter2'", (KEY,))
-        with pytest.raises(TimedOutError) as caught, hold(postgres_url, make_context(timeout=2, voice=voice)):
+        with pytest.raises(TimedOutError) as caught, hold(postgres_url, make_context(clock=clock, voice=voice)):
             pass
         pid = holder.info.backend_pid
     message = str(caught.value)
@@ -125,20 +125,21 @@ def test_it_is_waited_for_no_longer_than_its_own_timeout(postgres_url: str, hold
     assert clock.now() - began == pytest.approx(30, abs=0.01)
 
 
-def test_who_waits_gets_it_once_it_is_free(postgres_url: str, hold: Hold, voice: RecordingVoice) -> None:
+def test_who_waits_gets_it_once_it_is_free(postgres_url: str, hold: Hold) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as holder:
         holder.execute("select pg_advisory_lock(%s)", (KEY,))
-        threading.Timer(0.5, holder.execute, ("select pg_advisory_unlock_all()",)).start()
+        voice = Acting(lambda: holder.execute("select pg_advisory_unlock_all()"))
         with hold(postgres_url, make_context(voice=voice)) as guard:
-            assert 0.3 < guard.waited < 5
+            assert guard.waited > 0
+    assert voice.missed[0][0] == "the migration lock"
     assert voice.founds == ["the migration lock"]
 
 
 def test_a_signal_ends_the_wait(postgres_url: str, hold: Hold) -> None:
     stop = Stop()
     with hold(postgres_url):
-        threading.Timer(0.3, stop.request, (signal.SIGTERM,)).start()
-        with pytest.raises(Stopped), hold(postgres_url, make_context(stop=stop)):
+        voice = Acting(lambda: stop.request(signal.SIGTERM))
+        with pytest.raises(Stopped), hold(postgres_url, make_context(stop=stop, voice=voice)):
             pass
     assert left_behind(postgres_url) == []
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_clock import RecordingVoice, VirtualClock, make_context
+from fix_guard import Acting
 
 from initkit.core.errors import PermanentError, SuspectError, TemporaryError, TimedOutError
 from initkit.db import mysql_direct
@@ -42,14 +43,15 @@ def test_it_is_a_named_lock_of_the_databases_own(mariadb: MariaDb, hold: Hold, v
     assert len(NAME) <= 64
 
 
-def test_databases_of_one_server_do_not_share_it(mariadb: MariaDb, hold: Hold) -> None:
+def test_databases_of_one_server_do_not_share_it(mariadb: MariaDb, hold: Hold, clock: VirtualClock) -> None:
     mariadb.ask("create database if not exists other")
     for more in ({}, {"lock_key": "7"}):
-        with hold(mariadb.url("root"), make_context(timeout=2), TABLE, **more):
-            with hold(mariadb.url("root", "/other"), make_context(timeout=2), TABLE, **more) as guard:
-                assert guard.waited < 1
+        with hold(mariadb.url("root"), make_context(), TABLE, **more):
+            voice = RecordingVoice()
+            with hold(mariadb.url("root", "/other"), make_context(voice=voice), TABLE, **more):
+                assert voice.missed == []
             elsewhere = VersionTable(schema="shop")
-            again = hold(mariadb.url("root", "/other"), make_context(timeout=0.3), elsewhere, **more)
+            again = hold(mariadb.url("root", "/other"), make_context(clock=clock), elsewhere, **more)
             with pytest.raises(TimedOutError), again:
                 pass
 
@@ -74,9 +76,10 @@ def test_a_holder_is_named_and_waited_for_until_the_timeout(
 def test_who_waits_gets_it_once_it_is_free(mariadb: MariaDb, hold: Hold) -> None:
     with mariadb.root() as holder, holder.cursor() as cursor:
         cursor.execute(f"select get_lock('{NAME}', 0)")
-        threading.Timer(0.4, cursor.execute, ("select release_all_locks()",)).start()
-        with hold(mariadb.url(), table=TABLE) as guard:
-            assert 0.2 < guard.waited < 5
+        voice = Acting(lambda: cursor.execute("select release_all_locks()"))
+        with hold(mariadb.url(), make_context(voice=voice), TABLE) as guard:
+            assert guard.waited > 0
+    assert voice.missed[0][0] == "the migration lock"
 
 
 def test_a_lost_session_stops_the_work_and_is_temporary(
@@ -107,7 +110,7 @@ def test_errors_are_told_without_the_password(mariadb: MariaDb, hold: Hold) -> N
         (mariadb.url(path="/shop?ssl-mode=maybe"), PermanentError),
         (mariadb.url(path="/shop?ssl_ca=/nowhere.pem"), PermanentError),
     ):
-        with pytest.raises(kind) as caught, hold(url, make_context(timeout=3), TABLE):
+        with pytest.raises(kind) as caught, hold(url, make_context(), TABLE):
             pass
         assert "hunter" not in str(caught.value)
 

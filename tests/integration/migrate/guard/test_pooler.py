@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from fix_clock import RecordingVoice, make_context
-from fix_guard import eventually, left_behind, rows
+from fix_guard import all_leave, eventually, rows
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import PermanentError, TemporaryError, UsageError
@@ -127,7 +127,7 @@ def test_a_client_killed_behind_a_pool_of_sessions_leaves_no_lock(
     )
     assert rows(postgres_url, LOCKS) == [(1,)]
     child.kill()
-    assert eventually(lambda: not left_behind(postgres_url)) < 5
+    all_leave(postgres_url)
     with hold(url):
         pass
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from fix_alembic import Builder
-from fix_clock import RecordingVoice, make_context
-from fix_guard import eventually, left_behind, options_for, rows
+from fix_clock import RecordingVoice, VirtualClock, make_context
+from fix_guard import all_leave, eventually, options_for, rows
 
 from initkit.core.errors import PermanentError, TemporaryError, TimedOutError
 from initkit.core.outcome import Satisfied, Status
@@ -66,7 +66,7 @@ def test_a_lost_lock_stops_the_migration_rolls_it_back_and_the_next_attempt_succ
     with pytest.raises(TemporaryError, match="cannot keep the migration lock: the session that holds it was ended"):
         step.apply(make_context())
     losing.join()
-    assert eventually(lambda: not left_behind(postgres_url)) < 5
+    all_leave(postgres_url)
     assert not is_done(postgres_url)
     outcome = options_for(path=write("select 1"), url=postgres_url).apply(make_context())
     assert outcome.status is Status.CHANGED
@@ -83,7 +83,7 @@ def test_our_sessions_carry_the_locks_tag(postgres_url: str, write: Write) -> No
 
 
 def test_it_waits_for_what_a_killed_run_has_left_and_then_goes_on(
-    postgres_url: str, write: Write, client: Client, voice: RecordingVoice
+    postgres_url: str, write: Write, client: Client, clock: VirtualClock, voice: RecordingVoice
 ) -> None:
     path = write("create table told as select application_name from pg_stat_activity where pid = pg_backend_pid()")
     options_for(path=path, url=postgres_url).apply(make_context(environ={"HOSTNAME": "old"}))
@@ -95,7 +95,7 @@ def test_it_waits_for_what_a_killed_run_has_left_and_then_goes_on(
     client(postgres_url, name, "select pg_sleep(60)")
     step = options_for(path=path, url=postgres_url)
     with pytest.raises(TimedOutError, match=r"wait for what an earlier run left at work: .*/old from local, active"):
-        step.apply(make_context(timeout=1.5, environ={"HOSTNAME": "new"}))
+        step.apply(make_context(clock=clock, environ={"HOSTNAME": "new"}))
     step = options_for(path=path, url=postgres_url, kill_stale="true")
     assert step.apply(make_context(environ={"HOSTNAME": "new"}, voice=voice)).status is Status.CHANGED
     assert any("ending pid" in warning for warning in voice.warnings)
@@ -105,7 +105,7 @@ def test_through_a_pool_of_sessions_it_migrates(postgres_url: str, write: Write,
     step = options_for(path=write("select 1"), url=start_bouncer("session").url(postgres_url))
     assert step.apply(make_context()).status is Status.CHANGED
     assert isinstance(step.check(make_context()), Satisfied)
-    assert eventually(lambda: not left_behind(postgres_url)) < 5
+    all_leave(postgres_url)
 
 
 def test_through_a_pool_of_transactions_it_is_refused_and_a_direct_url_helps(
@@ -117,10 +117,10 @@ def test_through_a_pool_of_transactions_it_is_refused_and_a_direct_url_helps(
     with pytest.raises(PermanentError, match=r"is a pooler .*by --direct-url, MIGRATION_DATABASE_URL or DIRECT_URL"):
         typed.apply(make_context())
     assert not is_done(postgres_url)
-    assert eventually(lambda: not left_behind(postgres_url)) < 5
+    all_leave(postgres_url)
     outcome = typed.apply(make_context(environ={"DIRECT_URL": postgres_url}))
     assert outcome.status is Status.CHANGED
     environ = {"DATABASE_URL": pool, "MIGRATION_DATABASE_URL": postgres_url}
     assert isinstance(told.check(make_context(environ=environ)), Satisfied)
     assert isinstance(typed.check(make_context()), Satisfied)
-    assert eventually(lambda: not left_behind(postgres_url)) < 5
+    all_leave(postgres_url)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from fix_guard import eventually
 from fix_program import initkit
 
 from initkit.core.errors import PermanentError, Stopped, TemporaryError
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 
 LOOSE = "-- initkit: no-transaction\n"
 VALID = "select indisvalid from pg_index where indexrelid = to_regclass('i')"
-
-
-def wait_until(pg: SqlFolder, query: str) -> None:
-    until = time.monotonic() + 20
-    while not pg.rows(query):
-        assert time.monotonic() < until, query
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -52,7 +45,7 @@ def begin_index(pg: SqlFolder, running: Callable[..., Running]) -> Running:
     pg.apply()
     pg.add("2_i.sql", f"{LOOSE}create index concurrently i on t (id);")
     program = running("migrate", str(pg.path), "--url", pg.url)
-    wait_until(pg, f"{AT_WORK} 'create index%' and wait_event = 'virtualxid'")
+    eventually(lambda: pg.rows(f"{AT_WORK} 'create index%' and wait_event = 'virtualxid'"))
     return program
 
 
@@ -131,7 +124,7 @@ def test_a_signal_ends_the_wait_for_a_table_whose_half_made_index_is_to_go(
     with psycopg.connect(pg.url) as reader:
         reader.execute("select from t")
         program = running("migrate", str(pg.path), "--url", pg.url)
-        wait_until(pg, f"{AT_WORK} 'drop index%' and wait_event_type = 'Lock'")
+        eventually(lambda: pg.rows(f"{AT_WORK} 'drop index%' and wait_event_type = 'Lock'"))
         program.signal(signal.SIGTERM)
         assert program.ended(timeout=8) == 143  # a run that cannot end its statement is let go after 10 s
         assert pg.ledger() == [("1", "applied"), ("2", "started")]
@@ -151,18 +144,18 @@ def test_an_index_that_a_later_file_drops_or_renames_is_not_missed(pg: SqlFolder
 def test_a_signal_rolls_a_long_statement_back(pg: SqlFolder, running: Callable[..., Running]) -> None:
     pg.add("1_long.sql", "create table t (id int);\nselect pg_sleep(60);")
     program = running("migrate", str(pg.path), "--url", pg.url)
-    wait_until(pg, f"{AT_WORK} '%pg_sleep%'")
+    eventually(lambda: pg.rows(f"{AT_WORK} '%pg_sleep%'"))
     program.signal(signal.SIGTERM)
     assert program.ended(timeout=8) == 143  # a run that cannot end its statement is let go after 10 s
     assert not pg.names()
-    wait_until(pg, "select 1 where not exists (select from pg_locks where locktype = 'advisory')")
+    eventually(lambda: pg.rows("select 1 where not exists (select from pg_locks where locktype = 'advisory')"))
     assert not pg.ledger()
 
 
 def half_done(pg: SqlFolder, running: Callable[..., Running]) -> None:
     pg.add("1_two.sql", f"{LOOSE}create table a (id int);\nselect pg_sleep(60);\ncreate table b (id int);")
     program = running("migrate", str(pg.path), "--url", pg.url)
-    wait_until(pg, f"{AT_WORK} 'select pg_sleep%'")
+    eventually(lambda: pg.rows(f"{AT_WORK} 'select pg_sleep%'"))
     program.child.kill()
     program.child.wait()
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-import time
-from contextlib import nullcontext
+import uuid
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from fix_guard import eventually
 
 from initkit.core.errors import PermanentError, TemporaryError, UsageError
 from initkit.db.dsn import Database, find
 from initkit.steps.migrate.sql.engine import SqlEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from fix_pgbouncer import StartBouncer
@@ -126,12 +128,19 @@ def test_what_is_no_sql_is_refused_with_its_line_before_anything_is_run(pg: SqlF
     assert not pg.names()
 
 
-def test_a_locked_table_is_given_up_in_time_all_is_rolled_back_and_it_may_be_tried_again(pg: SqlFolder) -> None:
+@contextmanager
+def read(pg: SqlFolder) -> Iterator[None]:
+    """A table ``t`` that somebody reads while the block runs."""
     pg.add("1_t.sql", "create table t (id int);")
     pg.apply()
-    pg.add("2_a.sql", "create table before (id int); alter table t add column a int;")
     with psycopg.connect(pg.url) as reader:
         reader.execute("select * from t")
+        yield
+
+
+def test_a_locked_table_is_given_up_in_time_all_is_rolled_back_and_it_may_be_tried_again(pg: SqlFolder) -> None:
+    with read(pg):
+        pg.add("2_a.sql", "create table before (id int); alter table t add column a int;")
         with pytest.raises(TemporaryError, match=r"apply 2_a.sql: line 1: canceling statement due to lock timeout"):
             pg.apply(ddl_lock_timeout="200ms")
     assert pg.names() == {"t"}
@@ -157,14 +166,11 @@ class Guard:
 
 
 def test_who_was_in_the_way_is_named(pg: SqlFolder) -> None:
-    pg.add("1_t.sql", "create table t (id int);")
-    pg.apply()
-    pg.add("2_a.sql", "alter table t add column a int;")
-    engine = pg.engine(ddl_lock_timeout="100ms")
-    with psycopg.connect(pg.url) as reader:
-        reader.execute("select * from t")
+    with read(pg):
+        pg.add("2_a.sql", "alter table t add column a int;")
+        engine = pg.engine(ddl_lock_timeout="100ms")
         with pytest.raises(TemporaryError, match=r"lock timeout; it was blocked by pid 42 \(psql from local, idle"):
-            engine.upgrade(engine.look(read_only=True), Guard(find(pg.url, "--url")))
+            engine.upgrade(engine.look(), Guard(find(pg.url, "--url")))
 
 
 def test_an_index_made_concurrently_waits_for_others_longer_than_tables_are_waited_for(pg: SqlFolder) -> None:
@@ -175,24 +181,19 @@ def test_an_index_made_concurrently_waits_for_others_longer_than_tables_are_wait
         writer.execute("insert into t values (1)")
         thread = threading.Thread(target=pg.apply, kwargs={"ddl_lock_timeout": "100ms"})
         thread.start()
-        _wait_until(pg, "select 1 from pg_stat_activity where query like 'create index%' and wait_event_type = 'Lock'")
-        time.sleep(0.4)  # longer than what it must not be bound to
-        assert thread.is_alive()
+        waiting = (
+            "select 1 from pg_stat_activity where query like 'create index%' and wait_event_type = 'Lock' "
+            "and now() - query_start > '500ms'"
+        )
+        eventually(lambda: pg.rows(waiting), "a statement that waits for five times as long")
         writer.commit()
-        thread.join(20)
+        thread.join()
     assert pg.ledger()[-1] == ("2", "applied")
-
-
-def _wait_until(pg: SqlFolder, query: str) -> None:
-    until = time.monotonic() + 20
-    while not pg.rows(query):
-        assert time.monotonic() < until, query
-        time.sleep(0.02)
 
 
 def test_who_may_not_write_is_told_so_with_the_file(pg: SqlFolder, postgres_server: str) -> None:
     pg.tables(1)
-    role = f"reader_{int(time.monotonic() * 1e6)}"
+    role = f"reader_{uuid.uuid4().hex}"
     pg.do(f"create role {role} login")
     try:
         pg.url = pg.url.replace("postgres:@", f"{role}@")

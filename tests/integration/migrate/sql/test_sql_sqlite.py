@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from fix_guard import eventually
 from fix_sqlite import leave_hot_journal
 
 from initkit.core.errors import PermanentError, TemporaryError
+from initkit.steps.migrate.sql import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,10 @@ def test_a_pragma_that_would_do_nothing_is_refused(lite: SqlFolder) -> None:
         lite.apply()
 
 
-def test_another_program_that_writes_is_waited_for_and_then_told_of(lite: SqlFolder) -> None:
+def test_another_program_that_writes_is_waited_for_and_then_told_of(
+    lite: SqlFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_AFTERWARDS", 0.2)
     lite.tables(1)
     lite.apply()
     lite.tables(2)
@@ -135,7 +139,8 @@ def begin(lite: SqlFolder, running: Callable[..., Running]) -> Running:
     lite.add("1_long.sql", f"create table t (id int);\n{LONG}")
     program = running("migrate", str(lite.path), "--url", lite.url)
     program.line_with("applying 1 long")
-    time.sleep(0.2)  # nobody can be asked whether the statement has begun; both ways it must end so
+    # its table is made; whether the next statement has begun nobody can be asked: both ways it must end so
+    eventually((lite.path.parent / "shop.db-journal").exists, "the transaction under way")
     return program
 
 
@@ -161,10 +166,8 @@ def test_a_killed_run_outside_transactions_is_a_persons_to_repair(
 ) -> None:
     lite.add("1_long.sql", f"-- initkit: no-transaction\ncreate table t (id int);\n{LONG}")
     program = running("migrate", str(lite.path), "--url", lite.url)
-    until = time.monotonic() + 20
-    while not (lite.names() and "max" in str(lite.rows("select left_behind from initkit_migrations"))):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    left = "select left_behind from initkit_migrations"
+    eventually(lambda: lite.names() and "max" in str(lite.rows(left)), "the statement")
     program.child.kill()
     program.child.wait()
     with pytest.raises(PermanentError, match="--repair") as caught:

@@ -21,8 +21,18 @@ def write(folder: Path, **files: str) -> None:
         file.write_text(text)
 
 
+def doubt(names: list[str], folders: list[str]) -> str:
+    """Why importing these may change where a migration looks; empty where it does not."""
+    try:
+        see_harmless(names, folders)
+    except Unsure as unsure:
+        return unsure.reason
+    return ""
+
+
 def test_the_standard_library_and_sqlalchemy_are_not_looked_at() -> None:
-    see_harmless(["os", "logging.config.fileConfig", "sqlalchemy.pool", "alembic.context", "sqlmodel.SQLModel"], [])
+    known = ["os", "logging.config.fileConfig", "sqlalchemy.pool", "alembic.context", "sqlmodel.SQLModel"]
+    assert doubt(known, []) == ""
 
 
 @pytest.mark.parametrize(
@@ -46,7 +56,7 @@ def test_the_standard_library_and_sqlalchemy_are_not_looked_at() -> None:
 )
 def test_ordinary_models_are_harmless(tmp_path: Path, text: str) -> None:
     write(tmp_path, shop__models=text)
-    see_harmless(["shop.models.Base"], [str(tmp_path)])
+    assert doubt(["shop.models.Base"], [str(tmp_path)]) == ""
 
 
 @pytest.mark.parametrize(
@@ -100,23 +110,20 @@ def test_what_could_change_where_it_looks_is_found_wherever_it_is(tmp_path: Path
         shop__deep__first="import json, shop.models\n",
         shop__deep__other="",
     )
-    see_harmless(["shop.models.Base"], [str(tmp_path)])
+    assert doubt(["shop.models.Base"], [str(tmp_path)]) == ""
     with (tmp_path / place).open("a") as file:
         file.write(text)
-    with pytest.raises(Unsure, match="which has"):
-        see_harmless(["shop.models.Base"], [str(tmp_path)])
+    assert "which has" in doubt(["shop.models.Base"], [str(tmp_path)])
 
 
 def test_every_module_of_that_name_is_looked_at_for_env_py_may_change_the_order(tmp_path: Path) -> None:
     write(tmp_path / "one", shop__models="")
     write(tmp_path / "two", shop__models="load_dotenv()")
-    with pytest.raises(Unsure):
-        see_harmless(["shop.models"], [str(tmp_path / "one"), str(tmp_path / "two")])
+    assert doubt(["shop.models"], [str(tmp_path / "one"), str(tmp_path / "two")])
 
 
 def test_what_cannot_be_found_is_unsure() -> None:
-    with pytest.raises(Unsure, match="no_such_shop, which cannot be found"):
-        see_harmless(["no_such_shop.models"], [])
+    assert "no_such_shop, which cannot be found" in doubt(["no_such_shop.models"], [])
 
 
 @pytest.mark.parametrize(
@@ -132,48 +139,48 @@ def test_what_cannot_be_found_is_unsure() -> None:
 )
 def test_what_another_package_imports_is_looked_through_too(tmp_path: Path, text: str) -> None:
     write(tmp_path, shop__models=text, company__x="import third.y\n", third__y="")
-    see_harmless(["shop.models.Base"], [str(tmp_path)])
+    assert doubt(["shop.models.Base"], [str(tmp_path)]) == ""
     write(tmp_path, third__y="load_dotenv()\n")
-    with pytest.raises(Unsure, match=r"imports y.py, which has load_dotenv"):
-        see_harmless(["shop.models.Base"], [str(tmp_path)])
+    assert "imports y.py, which has load_dotenv" in doubt(["shop.models.Base"], [str(tmp_path)])
 
 
-@pytest.mark.parametrize("text", ["import no_such_shop\n", "from company import no_such_thing\nimport company.none\n"])
-def test_what_a_module_imports_and_cannot_be_found_is_unsure(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("import no_such_shop\n", "no_such_shop, which"),
+        ("from company import no_such_thing\nimport company.none\n", "company.none, whose source"),
+    ],
+)
+def test_what_a_module_imports_and_cannot_be_found_is_unsure(tmp_path: Path, text: str, missing: str) -> None:
     write(tmp_path, shop__models=text, company__x="")
-    with pytest.raises(Unsure, match=r"models.py imports (no_such_shop|company.none), w.*cannot be found"):
-        see_harmless(["shop.models.Base"], [str(tmp_path)])
+    assert f"models.py imports {missing} cannot be found" in doubt(["shop.models.Base"], [str(tmp_path)])
 
 
 def test_what_is_missing_for_types_alone_still_counts_where_another_imports_it(tmp_path: Path) -> None:
     write(tmp_path, shop__models="import shop.one, shop.two\n", shop__one="", shop__two="")
     for one, two in (("one", "two"), ("two", "one")):
         write(tmp_path, **{f"shop__{one}": "if TYPE_CHECKING:\n    import none_such\n", f"shop__{two}": ""})
-        see_harmless(["shop.models"], [str(tmp_path)])
+        assert doubt(["shop.models"], [str(tmp_path)]) == ""
         write(tmp_path, **{f"shop__{two}": "import none_such\n"})
-        with pytest.raises(Unsure, match="none_such, which cannot be found"):
-            see_harmless(["shop.models"], [str(tmp_path)])
+        assert "none_such, which cannot be found" in doubt(["shop.models"], [str(tmp_path)])
 
 
 @pytest.mark.parametrize("name", ["_speedups.cpython-311-x86_64-linux-gnu.so", "_speedups.pyc", "__init__.abi3.so"])
 def test_compiled_modules_are_unsure(tmp_path: Path, name: str) -> None:
     write(tmp_path, company__x="from . import _speedups\n")
     (tmp_path / "company" / name).touch()
-    with pytest.raises(Unsure, match="which is compiled"):
-        see_harmless(["company.x"], [str(tmp_path)])
+    assert "which is compiled" in doubt(["company.x"], [str(tmp_path)])
 
 
 def test_a_module_of_the_project_that_hides_a_known_one_is_looked_at(tmp_path: Path) -> None:
     write(tmp_path, shop__models="import calendar, redis\n", redis="")
-    see_harmless(["shop.models"], [str(tmp_path)])
+    assert doubt(["shop.models"], [str(tmp_path)]) == ""
     write(tmp_path, calendar="load_dotenv()\n")
-    with pytest.raises(Unsure, match=r"calendar.py, which has"):
-        see_harmless(["shop.models"], [str(tmp_path)])
+    assert "calendar.py, which has" in doubt(["shop.models"], [str(tmp_path)])
 
 
 def test_more_files_than_are_quicker_than_alembic_are_unsure(tmp_path: Path) -> None:
     write(tmp_path, shop__models="".join(f"import shop.m{number}\n" for number in range(401)))
     for number in range(401):
         (tmp_path / "shop" / f"m{number}.py").touch()
-    with pytest.raises(Unsure, match="too much"):
-        see_harmless(["shop.models"], [str(tmp_path)])
+    assert "too much" in doubt(["shop.models"], [str(tmp_path)])

@@ -13,7 +13,7 @@ import pytest
 from fix_clock import make_context
 
 from initkit.core.assemble import assemble
-from initkit.core.outcome import Outcome, Satisfied
+from initkit.core.outcome import Finding, Outcome, Pending, Satisfied
 from initkit.steps.seed.step import Seed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Sql(Protocol):
     def rows(self, query: str) -> list[tuple[Any, ...]]: ...
 
     def stamp(self) -> object:
-        """Something that differs once anything was written."""
+        """Something that differs once anything was written, even the same values."""
         ...
 
 
@@ -62,8 +62,11 @@ class Postgres:
             return connection.execute(query).fetchall()
 
     def stamp(self) -> object:
-        tables = [row[0] for row in self.rows("select relname from pg_class where relkind = 'r' and oid >= 16384")]
-        return {table: self.rows(f'select xmin::text, ctid::text, xmax::text from "{table}"') for table in tables}
+        tables = self.rows(
+            "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = relnamespace"
+            " where relkind in ('r', 'm') and c.oid >= 16384 and nspname not like 'pg%' order by 1"
+        )
+        return {name: self.rows(f"select ctid::text, xmin::text, xmax::text from {name}") for (name,) in tables}
 
 
 class Sqlite:
@@ -107,11 +110,24 @@ class Shop:
     def seed(self, *paths: object, context: Context | None = None, **given: object) -> Outcome:
         return run(self.step(*paths, **given), context or make_context())
 
+    def look(self, *paths: object, **given: object) -> Finding:
+        """What ``--check`` finds."""
+        return self.step(*paths, **given).check(make_context(looking=True))
+
+    def lines(self, *paths: object, **given: object) -> list[str]:
+        """What ``--check`` says of each dataset, as far as anything is to be done."""
+        finding = self.look(*paths, **given)
+        return list(finding.changes) if isinstance(finding, Pending) else [finding.detail]
+
     def names(self) -> list[Any]:
         return [row[0] for row in self.sql.rows("select name from customers order by id")]
 
     def ledger(self) -> list[tuple[Any, ...]]:
         return self.sql.rows("select dataset, table_name, mode, rows from initkit_seed order by dataset")
+
+    def resolved(self, table: str) -> str:
+        """A table's name as the ledger has it."""
+        return f"{'main' if self.dialect == 'sqlite' else 'public'}.{table}"
 
     def tables(self) -> set[str]:
         if self.dialect == "sqlite":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from initkit.core import document
 from initkit.core.assemble import assemble, from_node
 from initkit.core.errors import UsageError
 from initkit.core.options import Invalid, Path, Problem, Scope, describe, did_you_mean
 from initkit.core.redact import redact
 from initkit.core.retry import RetryPolicy
-from initkit.engine import document, kinds
+from initkit.engine import kinds
 from initkit.engine.entries import Entry, unique
 
 if TYPE_CHECKING:

@@ -34,14 +34,19 @@ def refuse(statement: Statement, dialect: Dialect, *, in_transaction: bool) -> N
 def _refuse(statement: Statement, dialect: Dialect, *, in_transaction: bool) -> None:
     words = head(statement.text, dialect)
     # outside transactions a savepoint begins one (SQLite), or is an error
-    if _is_transaction(words, dialect) or (words[0] == "savepoint" and not in_transaction):
+    if is_transaction(words, dialect) or (words[0] == "savepoint" and not in_transaction):
         advice = "remove it: initkit runs the file in one transaction" if in_transaction else "remove it"
         raise SplitError(statement.line, f"{statement.shown} is no business of a migration", advice)
-    if words[0] == "set" and "standard_conforming_strings" in words and words[-1].strip("'") not in {"on", "true"}:
+    if lets_backslash_escape(words):
         raise SplitError(statement.line, "strings in which a backslash escapes", "remove it, and write E'...'")
     if in_transaction and dialect == "sqlite" and words[:1] == ["pragma"] and _IDLE_PRAGMAS.intersection(words):
         advice = f"put PRAGMA foreign_keys before all other statements, {_LOOSE}"
         raise SplitError(statement.line, f"{statement.shown} does nothing inside a transaction", advice)
+
+
+def lets_backslash_escape(words: list[str]) -> bool:
+    """Whether a statement that begins with these words makes strings be read otherwise than the splitter does."""
+    return words[0] == "set" and "standard_conforming_strings" in words and words[-1].strip("'") not in {"on", "true"}
 
 
 def prelude(statements: Sequence[Statement], dialect: Dialect) -> int:
@@ -60,7 +65,8 @@ def head(text: str, dialect: Dialect) -> list[str]:
     return [token.text.lower() for token in islice(significant(text, dialect), _WORDS)]
 
 
-def _is_transaction(words: list[str], dialect: Dialect) -> bool:
+def is_transaction(words: list[str], dialect: Dialect) -> bool:
+    """Whether a statement that begins with these words begins or ends a transaction."""
     first, second = words[0], [*words, ""][1]
     if first in _ENDS or first == "begin" or (first, second) in {("start", "transaction"), ("prepare", "transaction")}:
         return second != "prepared"

@@ -15,7 +15,7 @@ from initkit.core.record import Record
 from initkit.db.sqlfiles.lexer import significant, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from initkit.db.sqlfiles.lexer import Dialect, Token
 
@@ -92,22 +92,59 @@ def split(text: str, dialect: Dialect, *, line: int = 1) -> Iterator[Statement]:
     Raises:
         SplitError: it holds what is no SQL, or does not end.
     """
+    yield from (found for found, _ in _split(text, dialect, line, is_all=True) if found)
+
+
+def split_pieces(pieces: Iterable[str], dialect: Dialect) -> Iterator[Statement]:
+    """The statements of a text that comes in pieces, in order; no more of it is kept than the longest of them needs.
+
+    Raises:
+        SplitError: it holds what is no SQL, or does not end.
+    """
+    text, line, rest = "", 1, iter(pieces)
+    while more := _as_much_as(len(text), rest):
+        text += more
+        done = 0
+        for found, end in _split(text, dialect, line, is_all=False):
+            if found:
+                yield found
+            done = end
+        line += text.count("\n", 0, done)
+        text = text[done:]
+    yield from split(text, dialect, line=line)
+
+
+def _as_much_as(size: int, pieces: Iterator[str]) -> str:
+    """At least so much of what follows, so that a long statement is not looked at again for every piece of it."""
+    found: list[str] = []
+    length = 0
+    for piece in pieces:
+        found.append(piece)
+        length += len(piece)
+        if length and length >= size:
+            break
+    return "".join(found)
+
+
+def _split(text: str, dialect: Dialect, line: int, *, is_all: bool) -> Iterator[tuple[Statement | None, int]]:
+    """The statements, and where each ends, behind its semicolon; None for an empty one."""
     nul = text.find("\0")
     if nul >= 0:
         raise SplitError(_line(text, nul, line), "a NUL character", "no database takes one: remove it")
     gathered: list[Token] = []
     ending = _Postgres() if dialect == "postgres" else _Sqlite()
     for token in significant(text, dialect):
+        if token.kind == "unended" and not is_all:
+            return
         _refuse(text, token, is_first=not gathered, dialect=dialect, line=line)
         if token.text == ";" and ending.is_reached():
-            if gathered:
-                yield _statement(text, gathered, dialect, line)
+            yield _statement(text, gathered, dialect, line) if gathered else None, token.start + 1
             gathered, ending = [], type(ending)()
             continue
         ending.pass_by(token)
         gathered.append(token)
-    if gathered:
-        yield _statement(text, gathered, dialect, line)
+    if gathered and is_all:
+        yield _statement(text, gathered, dialect, line), len(text)
 
 
 def whole(text: str, dialect: Dialect, *, line: int = 1) -> Statement | None:
@@ -143,8 +180,8 @@ def _statement(text: str, gathered: Sequence[Token], dialect: Dialect, first: in
     begin, last = gathered[0], gathered[-1]
     statement = Statement(text[begin.start : last.start + len(last.text)], _line(text, begin.start, first), begin.start)
     if dialect == "postgres" and begin.text.lower() == "copy" and _streams(gathered):
-        advice = "load rows with initkit seed, or write INSERT statements"
-        raise SplitError(statement.line, "COPY from or to the client, which has no place in a migration", advice)
+        advice = "write INSERT statements, or load rows from a CSV file with initkit seed"
+        raise SplitError(statement.line, "COPY from or to the client, who is not psql", advice)
     return statement
 
 

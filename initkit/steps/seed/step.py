@@ -1,157 +1,110 @@
-"""The step: find out what is due, and load it in one transaction. How a database takes rows is the stores' business."""
+"""The step: what it is told. Which datasets there are is found by `datasets`, what becomes of them decided in `run`."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from initkit.core.errors import SuspectError
-from initkit.core.options import Arg, Opt, declared, did_you_mean
-from initkit.core.outcome import Finding, Outcome, Pending, Satisfied
+from initkit.core.options import Arg, Opt, Parser, declared
 from initkit.core.retry import RetryPolicy
 from initkit.db.dsn import DatabaseOptions
-from initkit.steps.seed import datasets, ledger
-from initkit.steps.seed.rows import open_rows
-from initkit.steps.seed.store import Counts, reading, writing
-from initkit.steps.seed.tables import in_order
+from initkit.steps.seed.settings import RuleOption, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from initkit.core.outcome import Finding, Outcome
     from initkit.core.step import Context
-    from initkit.steps.seed.datasets import Dataset
-    from initkit.steps.seed.ledger import Due
-    from initkit.steps.seed.store import Store
-    from initkit.steps.seed.tables import Table
+    from initkit.steps.seed.dataset import Dataset
 
-_COUNTED = 8 << 20  # bytes: the rows of a larger file are not counted beforehand, or a look would cost what a load does
+_STDIN = "-"
+
+
+def parse_set(text: str) -> str:
+    """The name of a folder.
+
+    Raises:
+        ValueError: it leads elsewhere.
+    """
+    name = text.strip()
+    if not name or name.startswith(".") or "/" in name:
+        raise ValueError(f"expected the name of a folder, got {text!r}")
+    return name
+
+
+SetName = Annotated[str, Parser("NAME", parse_set)]
 
 
 @declared
-class Seed(DatabaseOptions):
-    """Load CSV and NDJSON files into the tables that they are named after, once or by key."""
+class Seed(DatabaseOptions, Settings):
+    """Load CSV, JSON, YAML and SQL files into the tables that they are named after; repeat it as often as you like."""
 
     kind: ClassVar[str] = "seed"
-    paths: Annotated[tuple[str, ...], Arg("Files, or folders of files: [SCHEMA.]TABLE.csv, .ndjson or .jsonl.", "PATH")]
-    mode: Annotated[
-        Literal["once", "upsert"],
-        Opt("once: load a file a single time; upsert: by primary key, whenever the file has changed."),
-    ] = "once"
-    on_change: Annotated[
-        Literal["fail", "upsert", "ignore"], Opt("What to do when a file that was loaded once has changed.")
-    ] = "fail"
+
+    paths: Annotated[
+        tuple[str, ...],
+        Arg(
+            "Files, or folders of files: [SCHEMA.]TABLE.csv, .tsv, .ndjson, .json, .yaml, .sql, each also .gz; or -.",
+            "PATH",
+        ),
+    ]
+    env: Annotated[
+        SetName | None, Opt("Of each folder, load the datasets in common/ and then those in the folder of this name.")
+    ] = None
+    files: Annotated[
+        tuple[RuleOption, ...], Opt("The mode of one file, or of those that match; in a plan any setting of it.")
+    ] = ()
     retry: RetryPolicy = RetryPolicy(timeout=600.0)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant.
 
         Raises:
-            ValueError: there is no path, or `on_change` is given where it says nothing.
+            ValueError: there is no path, one table for several, or settings exclude each other.
         """
+        from initkit.steps.seed.choosing import refuse_nonsense  # noqa: PLC0415 - not needed for --help
+
         if not self.paths:
             raise ValueError("expected at least one PATH, got none")
-        if self.mode == "upsert" and self.on_change != "fail":
-            raise ValueError(f"expected mode once where on-change is {self.on_change}, got upsert")
+        if len(self.paths) > 1 and self.table is not None:
+            raise ValueError(f"expected one PATH with table, got {len(self.paths)}")
+        if _STDIN in self.paths:
+            self._refuse_for_stdin()
+        refuse_nonsense(self, "the options")
+
+    def _refuse_for_stdin(self) -> None:
+        if len(self.paths) > 1 or self.files or self.env:
+            raise ValueError("expected standard input (-) alone, without other paths, files and env")
+        if self.table is None or self.format is None:
+            raise ValueError("expected table and format with standard input (-), which has no name that says them")
+        if self.format == "sql":
+            raise ValueError("expected another format from standard input (-), got sql")
+        if self.mode in {None, "once"}:
+            raise ValueError(
+                "expected mode upsert, insert-missing, replace or if-empty with standard input (-), got once, "
+                "which has to see first whether the content is the same"
+            )
 
     def check(self, context: Context) -> Finding:
-        """Compare the datasets with the ledger; of what is due, look at tables, columns and (smaller files) rows."""
-        found = datasets.find(self.paths, context.voice)
-        with reading(self.database(context.environ), context) as store:
-            due = self._due(found, store, context)
-            if not due:
-                return Satisfied(_up_to_date(found), {"mode": self.mode, "datasets": []})
-            tables = _tables(due, store)
-            changes = tuple(_announced(one, tables[one.dataset], context) for one in _ordered(due, tables))
-        return Pending(f"{_count(len(due), 'dataset')} to load", changes)
+        """What there is to load: by a hash where that is enough, exactly where it is only looked."""
+        from initkit.steps.seed import run  # noqa: PLC0415 - not needed for --help
+
+        found = self._datasets(context, aloud=True)
+        if context.looking:
+            return run.compare(found, self.database(context.environ), context)
+        return run.look(found, self.database(context.environ), context)
 
     def apply(self, context: Context) -> Outcome:
-        """Load what is due, all or nothing."""
-        found = datasets.find(self.paths)
-        with writing(self.database(context.environ), context) as store:
-            due = self._due(found, store, context)
-            tables = _tables(due, store)
-            ordered = _ordered(due, tables)
-            counts = [_load(one, tables[one.dataset], store) for one in ordered]
-            store.settle([(one.dataset, tables[one.dataset]) for one in ordered])
-            for one, count in zip(ordered, counts, strict=True):
-                store.record(_entry(one, count))
-        return self._outcome(ordered, counts, found)
+        """Load it, all or nothing."""
+        from initkit.steps.seed import run  # noqa: PLC0415 - not needed for --help
 
-    def _due(self, found: Sequence[Dataset], store: Store, context: Context) -> list[Due]:
-        entries = store.ledger()
-        digests = {dataset: datasets.digest(dataset, context) for dataset in found}
-        return ledger.due(digests, entries, self.mode, self.on_change)
+        found = self._datasets(context, aloud=False)
+        return run.load(found, self.database(context.environ), context)
 
-    def _outcome(self, due: Sequence[Due], counts: Sequence[Counts], found: Sequence[Dataset]) -> Outcome:
-        facts = {
-            "mode": self.mode,
-            "datasets": [_facts(one, count) for one, count in zip(due, counts, strict=True)],
-        }
-        if not due:
-            return Outcome.ok(_up_to_date(found), facts)
-        said = ", ".join(f"{one.dataset.table} {_spoken(one, count)}" for one, count in zip(due, counts, strict=True))
-        if all(one.how == "upsert" and count.rows == count.unchanged for one, count in zip(due, counts, strict=True)):
-            return Outcome.ok(f"{_count(len(due), 'dataset')} compared: {said}", facts)
-        return Outcome.changed(f"{_count(len(due), 'dataset')} loaded: {said}", facts)
+    def _datasets(self, context: Context, *, aloud: bool) -> list[Dataset]:
+        from initkit.steps.seed import datasets  # noqa: PLC0415 - not needed for --help
+        from initkit.steps.seed.manifest import Rule  # noqa: PLC0415 - not needed for --help
 
-
-def _tables(due: Sequence[Due], store: Store) -> dict[Dataset, Table]:
-    return {one.dataset: _table(one.dataset, store) for one in due}
-
-
-def _table(dataset: Dataset, store: Store) -> Table:
-    found = store.table(dataset.table)
-    if found is None:
-        hint = did_you_mean(dataset.table, store.table_names())
-        raise SuspectError(
-            f"load {dataset.path}",
-            f"there is no table {dataset.table}{hint}",
-            "run initkit migrate first, or rename the file",
-        )
-    return found
-
-
-def _ordered(due: Sequence[Due], tables: dict[Dataset, Table]) -> list[Due]:
-    order = in_order([tables[one.dataset] for one in due])
-    return sorted(due, key=lambda one: order.index(tables[one.dataset].identity))
-
-
-def _load(one: Due, table: Table, store: Store) -> Counts:
-    return store.upsert(one.dataset, table) if one.how == "upsert" else store.insert(one.dataset, table)
-
-
-def _entry(one: Due, counts: Counts) -> ledger.Entry:
-    mode = "upsert" if one.how == "upsert" else "once"
-    return ledger.Entry(one.dataset.name, one.dataset.table, one.sha256, mode=mode, rows=counts.rows)
-
-
-def _announced(one: Due, table: Table, context: Context) -> str:
-    dataset = one.dataset
-    size = os.path.getsize(dataset.path)
-    rows = open_rows(dataset, table, context)
-    amount = f"{size / 1e6:.0f} MB" if size > _COUNTED else _count(sum(1 for _ in rows.stream), "row")
-    return f"{dataset.table}: {amount} from {os.path.basename(dataset.path)}"
-
-
-def _facts(one: Due, counts: Counts) -> dict[str, object]:
-    facts: dict[str, object] = {"dataset": one.dataset.name, "table": one.dataset.table, "rows": counts.rows}
-    if one.how == "upsert":
-        facts |= {"inserted": counts.inserted, "updated": counts.updated, "unchanged": counts.unchanged}
-    return facts
-
-
-def _spoken(one: Due, counts: Counts) -> str:
-    if one.how == "insert":
-        return _count(counts.rows, "row")
-    return f"{counts.inserted} inserted, {counts.updated} updated, {counts.unchanged} unchanged"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _up_to_date(found: Sequence[Dataset]) -> str:
-    return f"{_count(len(found), 'dataset')} up to date"
+        rules = [Rule(rule.file, rule, f"{rule.file!r} in files") for rule in self.files]
+        voice = context.voice if aloud else None
+        return datasets.find(self.paths, self, rules, env=self.env or "", voice=voice)
 
 
 STEP = Seed

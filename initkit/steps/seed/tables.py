@@ -21,6 +21,7 @@ class Column:
         shape: how structured values are written into it.
         has_default: whether leaving it out means something else than NULL.
         generated: whether the database computes it, so that nobody may write it.
+        required: whether a new row must have it: not NULL, and nothing that the database puts there by itself.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Column:
     shape: Literal["plain", "json", "array"] = "plain"
     has_default: bool = False
     generated: bool = False
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Table:
         identity: what tells it from other tables, however they are called.
         columns: by name, in the table's order.
         key: the columns of its primary key; empty where it has none.
+        unique: the columns of each unique index that holds for all rows, the primary key's among them.
+        resolved: ``schema.table`` however a dataset calls it (``main.users`` in SQLite), as the ledger has it.
     """
 
     name: str
@@ -54,6 +58,8 @@ class Table:
     columns: Mapping[str, Column]
     key: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    resolved: str = ""
 
     @property
     def sql(self) -> str:

@@ -20,8 +20,7 @@ def refused(shop: Shop, mode: str = "once") -> str:
 def test_a_value_of_the_wrong_type_is_told_with_line_and_column(shop: Shop) -> None:
     path = shop.write("customers.csv", 'id,name,email\n1,"Ada\nL.",canary\nfour,Alan,canary\n')
     said = refused(shop)
-    assert said.startswith(f"cannot load {path} into customers: line 4, column id: ")
-    assert "four" in said
+    assert said.startswith(f"cannot load {path} into customers: line 4, column id, value 'four': ")
     assert "integer" in said or "whole number" in said
 
 
@@ -35,8 +34,8 @@ def test_null_where_none_is_allowed_is_told_with_line_and_column(shop: Shop) -> 
 def test_a_row_that_is_there_already_is_told_with_its_line(shop: Shop) -> None:
     shop.write("customers.csv", CUSTOMERS + "2,canary,canary\n")
     said = refused(shop)
-    assert "line 5" in said
-    assert "remove it from the file, or use --mode upsert" in said
+    assert "line 5, column id" in said
+    assert "; remove " in said
 
 
 def test_a_check_constraint_is_told_with_its_line(shop: Shop) -> None:
@@ -47,7 +46,7 @@ def test_a_check_constraint_is_told_with_its_line(shop: Shop) -> None:
 
 def test_a_huge_value_is_cut(shop: Shop) -> None:
     shop.write("customers.csv", f"id,name,email\n{'x' * 1_000_000},Ada,canary\n")
-    assert "line 2, column id: " in refused(shop)
+    assert "line 2, column id, value 'xxx" in refused(shop)
 
 
 def test_a_megabyte_in_one_field_is_loaded(shop: Shop) -> None:
@@ -58,7 +57,7 @@ def test_a_megabyte_in_one_field_is_loaded(shop: Shop) -> None:
 
 def test_a_number_that_is_too_great_is_told(shop: Shop) -> None:
     shop.write("customers.csv", "id,name,email\n99999999999999999999,Ada,canary\n")
-    assert "line 2, column id: " in refused(shop)
+    assert "line 2, column id, value '99999999999999999999': " in refused(shop)
 
 
 def test_unknown_columns_are_told_with_what_was_meant(shop: Shop) -> None:
@@ -85,7 +84,7 @@ def test_a_column_that_the_database_computes_is_refused(shop: Shop) -> None:
 
 def test_a_nul_character_in_json_is_refused_by_postgresql(postgres_shop: Shop) -> None:
     postgres_shop.write(
-        "customers.ndjson", '{"id": 1, "name": "a"}\n{"id": 2, "name": "a\\u0000b", "email": "canary"}\n'
+        "customers.ndjson", '{"id": 1, "name": "a", "email": "a"}\n{"id": 2, "name": "a\\u0000b", "email": "canary"}\n'
     )
     said = refused(postgres_shop)
     assert "NUL" in said
@@ -105,20 +104,20 @@ def test_a_bad_row_in_a_later_batch_is_told_with_its_line(postgres_shop: Shop) -
     lines = ['{"id": 1, "name": "x", "email": "1"}', '{"id": 2, "name": "x", "email": "2", "created_at": "2026-01-02"}']
     lines += ['{"id": 3, "name": "x", "email": "3"}', '{"id": "four", "name": "x", "email": "4"}']
     postgres_shop.write("customers.ndjson", "\n".join(lines))
-    assert "line 4, column id: " in refused(postgres_shop)
+    assert "line 4, column id, value 'four': " in refused(postgres_shop)
 
 
 def test_a_bad_row_is_told_in_upsert_too(shop: Shop) -> None:
     shop.write("customers.csv", "id,name,email\n1,Ada,canary\nfour,Alan,canary\n")
-    assert "line 3, column id: " in refused(shop, mode="upsert")
+    assert "line 3, column id, value 'four': " in refused(shop, mode="upsert")
 
 
 def test_a_column_for_numbers_takes_no_words_in_sqlite(sqlite_shop: Shop) -> None:
     sqlite_shop.write("customers.csv", CUSTOMERS)
     sqlite_shop.write("orders.csv", "id,customer_id,item,price,shipped\n1,1,x,1.5,yes\n2,1,x,cheap,no\n")
-    assert "line 3, column price: expected a number, got 'cheap'" in refused(sqlite_shop)
+    assert "line 3, column price, value 'cheap': expected a number" in refused(sqlite_shop)
     sqlite_shop.write("orders.csv", "id,customer_id,item,price,shipped\n1,1,x,1.5,yes\n2,1,x,2,perhaps\n")
-    assert "line 3, column shipped: expected true or false, got 'perhaps'" in refused(sqlite_shop)
+    assert "line 3, column shipped, value 'perhaps': expected true or false" in refused(sqlite_shop)
     sqlite_shop.write("orders.csv", "id,customer_id,item,price,shipped\n1,1,x,1.5,yes\n2,1,x,2,no\n")
     sqlite_shop.seed()
     assert sqlite_shop.sql.rows("select price, shipped from orders order by id") == [(1.5, 1), (2, 0)]

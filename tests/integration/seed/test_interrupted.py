@@ -1,98 +1,128 @@
+"""Killed at any instant, a step has done all or nothing, and the next one comes to the end."""
+
 from __future__ import annotations
 
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import threading
-import time
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from fix_clock import make_context
+from fix_guard import eventually
 from fix_seed import run
+from fix_seed_runs import each_until, fill
 from fix_sqlite import leave_hot_journal
 
-from initkit.core.errors import Stopped
 from initkit.core.outcome import Pending
-from initkit.core.stop import Stop
-from initkit.steps.seed.store import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import random
+    from pathlib import Path
 
     from fix_seed import Shop
+    from fix_seed_runs import Ask, Runner
 
-KILLS = 25
-HERE = Path(__file__).parent
-
-
-@contextmanager
-def runner(shop: Shop, **given: object) -> Iterator[Callable[[str], dict[str, Any]]]:
-    """Ask for a run, or for one that is killed after so many seconds."""
-    step = json.dumps({"paths": [str(shop.folder)], "url": shop.sql.url, **given})
-    places = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[2]), *filter(None, sys.path)])
-    with subprocess.Popen(
-        [sys.executable, str(HERE / "run_step.py"), step],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": places},
-    ) as child:
-        assert child.stdin
-        assert child.stdout
-        stdin, stdout = child.stdin, child.stdout
-
-        def ask(what: str) -> dict[str, Any]:
-            stdin.write(what + "\n")
-            stdin.flush()
-            answer: dict[str, Any] = json.loads(stdout.readline())
-            return answer
-
-        yield ask
-        stdin.close()
+KILLS = {"once": 34, "upsert": 33, "replace": 33}
+LEFT_ALONE = 10  # after each so many kills, a run is
+ROWS = 500
+TABLES = ("customers", "orders", "parcels")
+PARCELS = (
+    "create table parcels (id integer primary key, order_id integer not null references orders (id), weight integer)"
+)
+COLUMNS = {"customers": "id, name, email", "orders": "id, customer_id, item", "parcels": "id, order_id, weight"}
 
 
-def fill(shop: Shop, rows: int) -> None:
-    customers = "".join(f"{number},customer {number},{number}@example.org\n" for number in range(rows))
-    shop.write("customers.csv", "id,name,email\n" + customers)
-    line = '{{"id": {0}, "customer_id": {0}, "item": "thing {0}", "price": {0}.50}}\n'
-    shop.write("orders.ndjson", "".join(line.format(number) for number in range(rows)))
+def fill_three(shop: Shop) -> None:
+    """Three datasets; alphabetically they are not in the order of their foreign keys."""
+    shop.sql.execute(PARCELS)
+    fill(shop, ROWS)
+    parcels = "".join(f"{number},{number},{number % 9}\n" for number in range(ROWS))
+    shop.write("parcels.csv", "id,order_id,weight\n" + parcels)
 
 
-def counted(shop: Shop) -> tuple[int, int, int]:
-    ledger = shop.sql.rows("select count(*) from initkit_seed")[0][0] if "initkit_seed" in shop.tables() else 0
-    return (
-        shop.sql.rows("select count(*) from customers")[0][0],
-        shop.sql.rows("select count(*) from orders")[0][0],
-        ledger,
-    )
+def have_older_rows(shop: Shop, mode: str) -> None:
+    """What is there before: for upsert some rows of the file, some as they were earlier; for replace others too."""
+    if mode == "once":
+        return
+    step = 2 if mode == "upsert" else 1
+    values = {
+        "customers": "({0}, case when {0} % 4 = 0 then 'earlier' else 'customer ' || {0} end, {0} || '@example.org')",
+        "orders": "({0}, {0}, 'thing {0}')",
+        "parcels": "({0}, {0}, {0} % 7)",
+    }
+    numbers = range(0, ROWS + (100 if mode == "replace" else 0), step)
+    for table in TABLES:
+        rows = ", ".join(values[table].format(number) for number in numbers)
+        shop.sql.execute(f"insert into {table} ({COLUMNS[table]}) values {rows}")
 
 
-@pytest.mark.parametrize("mode", ["once", "upsert"])
-def test_a_kill_at_any_instant_leaves_all_or_nothing(shop: Shop, mode: str) -> None:
-    rows = 2000
-    fill(shop, rows)
-    chance = random.Random(5)
-    seen = set()
-    with runner(shop, mode=mode) as ask:
-        ask("0")  # it has started when it answers
-        began = time.monotonic()
-        ask("run")
-        longest = time.monotonic() - began
-        for _ in range(KILLS):
-            if counted(shop) != (0, 0, 0):
-                shop.sql.execute("delete from orders; delete from customers; drop table initkit_seed")
-            ask(str(chance.uniform(0, longest)))
-            seen.add(counted(shop))
-        assert seen <= {(0, 0, 0), (rows, rows, 2)}
-        assert ask("run")["detail"]
-        assert counted(shop) == (rows, rows, 2)
-        assert ask("run")["detail"] == "2 datasets up to date"
+def keep(shop: Shop) -> None:
+    """Remember the tables."""
+    shop.sql.execute("; ".join(f"create table kept_{table} as select * from {table}" for table in TABLES))
+
+
+def bring_back(shop: Shop) -> None:
+    """The tables as they were, and no ledger."""
+    gone = [f"delete from {table}" for table in reversed(TABLES)]
+    if shop.dialect == "postgres":
+        gone = [f"truncate {', '.join(TABLES)}"]  # rows that are only deleted would make it slower every time
+    back = [f"insert into {table} select * from kept_{table}" for table in TABLES]
+    shop.sql.execute("; ".join(["begin", *gone, *back, "drop table if exists initkit_seed", "commit"]))
+
+
+def undisturbed(shop: Shop, ask: Ask) -> float:
+    """The seconds of a whole run."""
+    bring_back(shop)
+    return float(ask()["seconds"])
+
+
+def seen(shop: Shop) -> list[object]:
+    """Everything that a step could have written."""
+    tables = [shop.sql.rows(f"select {COLUMNS[table]} from {table} order by id") for table in TABLES]
+    ledger = "initkit_seed" in shop.tables() and shop.sql.rows("select count(*) from initkit_seed")[0][0]
+    return [*tables, int(ledger)]
+
+
+def is_left(shop: Shop) -> bool:
+    """Whether the server is still at what a killed client has asked for."""
+    if shop.dialect == "sqlite":
+        return False
+    left = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    return bool(shop.sql.rows(left)[0][0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", KILLS)
+def test_a_kill_at_any_instant_leaves_all_or_nothing_and_the_next_run_converges(
+    shop: Shop, mode: str, seed_runner: Runner, chance: random.Random
+) -> None:
+    fill_three(shop)
+    have_older_rows(shop, mode)
+    keep(shop)
+    ask = seed_runner(shop, mode=mode)
+    before = seen(shop)
+    length = min(undisturbed(shop, ask) for _ in range(4))  # what comes after a run's end hits nothing
+    after = seen(shop)
+    assert after[:3] != before[:3]
+    kills = 0
+
+    def killed(instant: float) -> bool:
+        nonlocal kills
+        # nothing is tidied up where nothing was done: the next run meets whatever the last one left
+        if seen(shop) != before:
+            bring_back(shop)
+        was_killed = bool(ask(instant)["killed"])
+        kills += was_killed
+        eventually(lambda: not is_left(shop), "the end of the killed client's session")
+        assert seen(shop) in (before, after), f"killed after {instant:.4f} of {length:.4f} s"
+        if kills % LEFT_ALONE == 0:
+            ask()
+            assert seen(shop) == after
+        return was_killed
+
+    each_until(KILLS[mode], chance, length, killed)
+    ask()
+    assert seen(shop) == after
+    assert ask()["status"] == "ok"
+    assert seen(shop) == after
 
 
 def test_what_another_program_left_half_written_is_rolled_back(sqlite_shop: Shop, tmp_path: Path) -> None:
@@ -101,85 +131,4 @@ def test_what_another_program_left_half_written_is_rolled_back(sqlite_shop: Shop
     finding = sqlite_shop.step().check(make_context())
     assert isinstance(finding, Pending)
     assert run(sqlite_shop.step(), make_context()).detail.startswith("2 datasets loaded")
-    assert counted(sqlite_shop) == (10, 10, 2)
-
-
-@pytest.mark.parametrize("mode", ["once", "upsert"])
-def test_memory_does_not_grow_with_the_file(shop: Shop, mode: str) -> None:
-    fill(shop, 1000)
-    with runner(shop, mode=mode) as ask:
-        few = ask("run")["kilobytes"]
-        shop.sql.execute("delete from orders; delete from customers; drop table initkit_seed")
-        (shop.folder / "orders.ndjson").unlink()
-        lines = (f"{number},{'x' * 100},{number}@example.org" for number in range(200_000))
-        size = shop.write("customers.csv", "id,name,email\n" + "\n".join(lines)).stat().st_size
-        many = ask("run")["kilobytes"]
-    assert counted(shop)[0] == 200_000
-    assert size > 24e6
-    assert many - few < 12_000  # SQLite's caches, of the table and of the staging table, fill up to 2 MB each
-
-
-def stop_after(stop: Stop, seconds: float) -> list[float]:
-    """Ask for the end after a while; the list then holds when that was."""
-    asked: list[float] = []
-
-    def ask() -> None:
-        asked.append(time.monotonic())
-        stop.request(signal.SIGTERM)
-
-    timer = threading.Timer(seconds, ask)
-    timer.daemon = True
-    timer.start()
-    return asked
-
-
-def test_a_signal_ends_a_long_load_within_a_second(shop: Shop) -> None:
-    fill(shop, 300_000)
-    stop = Stop()
-    step = shop.step()
-    asked = stop_after(stop, 0.7)
-    with pytest.raises(Stopped):
-        step.apply(make_context(stop=stop))
-    assert time.monotonic() - asked[0] < 1
-    assert not stop.has_work_in_flight
-    assert counted(shop) == (0, 0, 0)
-
-
-def test_a_signal_cancels_a_copy_that_the_server_is_slow_with(postgres_shop: Shop) -> None:
-    postgres_shop.sql.execute(
-        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return new; end $$;"
-        "create trigger slow before insert on customers for each row execute function slow()"
-    )
-    fill(postgres_shop, 600)
-    stop = Stop()
-    asked = stop_after(stop, 0.5)
-    with pytest.raises(Stopped):
-        postgres_shop.step().apply(make_context(stop=stop))
-    assert time.monotonic() - asked[0] < 1
-    assert counted(postgres_shop) == (0, 0, 0)
-
-
-def test_a_signal_interrupts_a_statement_of_sqlite(sqlite_shop: Shop) -> None:
-    sqlite_shop.sql.execute(
-        "create trigger slow before insert on customers begin select count(*) from (with recursive n (i) as "
-        "(select 1 union all select i + 1 from n where i < 1000000000) select i from n); end"
-    )
-    fill(sqlite_shop, 10)
-    stop = Stop()
-    asked = stop_after(stop, 0.5)
-    with pytest.raises(Stopped):
-        sqlite_shop.step().apply(make_context(stop=stop))
-    assert time.monotonic() - asked[0] < 1
-    assert counted(sqlite_shop) == (0, 0, 0)
-
-
-def test_a_signal_ends_waiting_for_the_lock(shop: Shop) -> None:
-    fill(shop, 10)
-    step = shop.step()
-    stop = Stop()
-    with writing(step.database({}), make_context()):
-        asked = stop_after(stop, 0.3)
-        with pytest.raises(Stopped):
-            step.apply(make_context(stop=stop))
-    assert time.monotonic() - asked[0] < 1
-    assert counted(shop) == (0, 0, 0)
+    assert [sqlite_shop.sql.rows(f"select count(*) from {table}") for table in TABLES[:2]] == [[(10,)], [(10,)]]

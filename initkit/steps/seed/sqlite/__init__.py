@@ -1,0 +1,1 @@
+"""SQLite as a store: executemany, staging and merging, and the types that it does not check itself."""

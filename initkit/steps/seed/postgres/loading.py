@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,16 @@ from initkit.steps.seed.store import Counts
 from initkit.steps.seed.tables import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
     from initkit.db.postgres import Connection
     from initkit.steps.seed.store import Loading
+
+
+_FEW = 8  # rows are few where the table is so many times as large
+_JOINS = ("enable_hashjoin", "enable_mergejoin")
 
 
 class Load(Task):
@@ -194,12 +201,27 @@ class Load(Task):
 
     def _merge_delta(self, merging: Merging) -> tuple[int, int]:
         self.connection.execute(merging.delta())
-        self.connection.execute(f"analyze {DELTA}")
-        inserted, updated = _merge(self.connection, merging, "", DELTA)
+        with self._by_place():
+            updated = _update(self.connection, merging, "", DELTA)
+        inserted = _insert(self.connection, merging, "", DELTA)
         if updated != self.count(f"select from {DELTA} where not {FRESH}"):
             updated += _update(self.connection, replace(merging, yielding=True), "", DELTA)
         self.connection.execute(f"drop table {DELTA}")
         return inserted, updated
+
+    @contextmanager
+    def _by_place(self) -> Iterator[None]:
+        """Have few rows fetched by their places: the planner takes the whole table for cheaper to read."""
+        size = self.one(f"select pg_relation_size('{DELTA}')")
+        if size * _FEW >= self.relation.size:
+            self.connection.execute(f"analyze {DELTA}")
+            yield
+            return
+        for join in _JOINS:
+            self.connection.execute(f"set local {join} = off")
+        yield
+        for join in _JOINS:
+            self.connection.execute(f"set local {join} to default")
 
     def _merge_new(self, stage: Stage, merging: Merging) -> tuple[int, int]:
         """One pass finds the few rows that are not new; of the others the table's index refuses what stands twice."""

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from initkit.steps.seed.tables import Table
 
 # As far as this server has them: timeouts of roles and databases do not count, since a load takes as long as it takes;
+# statements are not compiled, which costs more than it saves where they mostly read and write;
 # and once we are killed, the statement under way ends too, and with it the lock, which otherwise is held to its end.
 # https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
-_UNLIMITED = """
-select set_config(name, case name when 'client_connection_check_interval' then '1s' else '0' end, true)
+_SETTINGS = """
+select set_config(
+    name, case name when 'client_connection_check_interval' then '1s' when 'jit' then 'off' else '0' end, true)
 from pg_settings
-where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', 'jit')
     or (name = 'client_connection_check_interval' and version() like '%linux%')
 """
 
@@ -62,7 +64,7 @@ def writing(database: Database, context: Context) -> Iterator[PostgresStore]:
     with closing(connection), postgres.cancelled_on_stop(connection, context, "seed"):
         # what another replica committed while we waited for the lock must be visible after it
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        connection.execute(_UNLIMITED)  # waiting for the lock is idling in a transaction
+        connection.execute(_SETTINGS)  # waiting for the lock is idling in a transaction
         acquire(connection, postgres.lock_key("seed"), context, "the seed lock")
         _prepare(connection, context)
         connection.execute("set constraints all deferred")
@@ -124,7 +126,7 @@ class PostgresStore:
         """Count what `load` would do, in a transaction that comes to nothing."""
         waiting = self._waiting(task(loading.content.dataset), loading.table)
         with waiting, self._connection.transaction(force_rollback=True):
-            self._connection.execute(_UNLIMITED)
+            self._connection.execute(_SETTINGS)
             _prepare(self._connection, self._context)
             return Comparison(self._connection, loading).run()
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from fix_clock import RecordingVoice, VirtualClock, make_context
-from fix_guard import SOON, Acting, eventually, left_behind, options_for, rows
+from fix_guard import SOON, Acting, comes, left_behind, options_for, rows
 
 from initkit.core.errors import PermanentError, TimedOutError
 from initkit.db.postgres import lock_key
@@ -45,7 +45,7 @@ def test_a_killed_clients_statement_ends_within_seconds(
             child = client(url, ORPHAN, f"begin; {statement}", careful=True)
             child.kill()
             child.wait()
-            eventually(lambda: not rows(url, STILL, ORPHAN), "the end of its session", SOON)
+            assert comes(lambda: not rows(url, STILL, ORPHAN), SOON)
 
 
 def test_settings_that_a_server_refuses_cost_nothing_but_themselves(postgres_url: str) -> None:

@@ -80,18 +80,18 @@ class Merging:
 
     def delta(self) -> str:
         """The statement that gathers what is new or differs, in one pass over both."""
-        return (
-            f"create temp table {DELTA} on commit drop as "  # noqa: S608 - as above
-            f"select s.*, t.tableoid as {_TAB}, t.ctid as {_TID}, {self._is_fresh()} as {FRESH} "
-            f"from {STAGED} s {self._beside()} where {self._is_fresh()} or {self._any_differs()}"
-        )
+        which = f"where {self._is_fresh()} or {self._any_differs()}"
+        return self._gathering(f", {self._is_fresh()} as {FRESH}", f"{self._beside()} {which}")
 
     def meeting(self) -> str:
         """The statement that gathers the rows whose key is in the table, for where they are few."""
+        return self._gathering("", f"join {self.relation.only} t on {self.same_key()}")
+
+    @staticmethod
+    def _gathering(more: str, joined: str) -> str:
         return (
             f"create temp table {DELTA} on commit drop as "  # noqa: S608 - as above
-            f"select s.*, t.tableoid as {_TAB}, t.ctid as {_TID} "
-            f"from {STAGED} s join {self.relation.only} t on {self.same_key()}"
+            f"select s.*, t.tableoid as {_TAB}, t.ctid as {_TID}{more} from {STAGED} s {joined}"
         )
 
     def meets_twice(self) -> str:

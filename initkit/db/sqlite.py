@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
 
 _PAUSE = 0.1  # seconds between two looks at a lock that another holds
+_INSTRUCTIONS = 100_000  # of SQLite's virtual machine between two looks at whether to go on: some milliseconds
 
 
 def connect(path: str, context: Context, *, read_only: bool = False) -> sqlite3.Connection:
@@ -106,7 +107,10 @@ def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
 
 @contextmanager
 def interrupted_on_stop(connection: sqlite3.Connection, context: Context, task: str) -> Iterator[None]:
-    """Run statements so that a signal interrupts the one under way; a driver's error comes out as ours.
+    """Run statements so that a signal ends the one under way; a driver's error comes out as ours.
+
+    ``interrupt`` ends at once what runs, and nothing else (https://www.sqlite.org/c3ref/interrupt.html): a statement that
+    begins just after it is ended by the progress handler.
 
     Raises:
         Stopped: the end was asked for.
@@ -114,13 +118,17 @@ def interrupted_on_stop(connection: sqlite3.Connection, context: Context, task: 
     """
     import sqlite3  # noqa: PLC0415 - the driver is loaded when a database is met
 
-    with context.stop.in_flight(), context.stop.calling(connection.interrupt):
+    stop = context.stop
+    with stop.in_flight(), stop.calling(connection.interrupt):
+        connection.set_progress_handler(lambda: stop.signum is not None, _INSTRUCTIONS)
         try:
             yield
         except sqlite3.Error as error:
-            if context.stop.signum is not None:
-                raise Stopped(context.stop.signum) from error
+            if stop.signum is not None:
+                raise Stopped(stop.signum) from error
             raise classify(error, task) from error
+        finally:
+            connection.set_progress_handler(None, 0)
 
 
 @contextmanager

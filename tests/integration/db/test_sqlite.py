@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_clock import RecordingVoice, VirtualClock, make_context
+from fix_guard import eventually
 from fix_need import need, need_program
 from fix_sqlite import leave_hot_journal
 
@@ -112,9 +113,11 @@ def test_other_errors() -> None:
     assert (type(error), error.cause, error.done) == (PermanentError, "closed", "half")
 
 
+FOREVER = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+
+
 def test_a_signal_interrupts_the_statement_under_way(database: Path) -> None:
     stop = Stop()
-    forever = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
     with closing(sqlite.connect(str(database), make_context())) as connection:
         threading.Timer(0.1, stop.request, [2]).start()
         began = time.monotonic()
@@ -122,8 +125,23 @@ def test_a_signal_interrupts_the_statement_under_way(database: Path) -> None:
             pytest.raises(Stopped) as caught,
             sqlite.interrupted_on_stop(connection, make_context(stop=stop), "count"),
         ):
-            connection.execute(forever)
+            connection.execute(FOREVER)
     assert (caught.value.exit_code, time.monotonic() - began < 3) == (130, True)
+
+
+def test_a_signal_between_two_statements_ends_the_next_one(database: Path) -> None:
+    stop = Stop()
+    with closing(sqlite.connect(str(database), make_context())) as connection:
+        with (
+            pytest.raises(Stopped) as caught,
+            sqlite.interrupted_on_stop(connection, make_context(stop=stop), "count"),
+        ):
+            stop.request(15)
+            # the one interruption has come, and there was nothing to interrupt
+            eventually(lambda: all(thread.name != "stop" for thread in threading.enumerate()))
+            connection.execute(FOREVER)
+        assert caught.value.exit_code == 143
+        assert connection.execute("select 1").fetchone() == (1,)
 
 
 # the lock

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from initkit.core.errors import PermanentError, Stopped, TemporaryError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 classify = refusals.classify
 DIAL = Dial()
+_AGAIN = 0.5  # seconds until a statement is cancelled once more
 # libpq's own are the system's, two hours: https://www.postgresql.org/docs/current/libpq-connect.html
 KEEPALIVES = {
     "keepalives_idle": "5",  # seconds
@@ -235,15 +237,22 @@ def reading_table(connection: Connection, context: Context, table: str) -> Itera
 def cancelled_on_stop(connection: Connection, context: Context, task: str) -> Iterator[None]:
     """Run statements so that a signal cancels the one under way; a driver's error comes out as ours.
 
+    A request to cancel reaches what runs just then, and nothing else, so it is repeated to the end of the block.
+
     Raises:
         Stopped: the end was asked for.
         InitkitError: what `classify` makes of a driver's error.
     """
     import psycopg  # noqa: PLC0415 - the driver is loaded when a database is met
 
+    over, cancelling = threading.Event(), threading.Lock()
+
     def cancel() -> None:
-        if not connection.closed:
-            connection.cancel_safe(timeout=2)
+        while not over.is_set() and not connection.closed:
+            with cancelling, suppress(psycopg.Error):
+                if not over.is_set():
+                    connection.cancel_safe(timeout=2)
+            over.wait(_AGAIN)
 
     with context.stop.in_flight(), context.stop.calling(cancel):
         try:
@@ -252,3 +261,7 @@ def cancelled_on_stop(connection: Connection, context: Context, task: str) -> It
             if context.stop.signum is not None:
                 raise Stopped(context.stop.signum) from error
             raise classify(error, task) from error
+        finally:
+            over.set()
+            with cancelling:  # what comes after the block must not be cancelled
+                pass

@@ -109,8 +109,8 @@ def classify(error: Exception, task: str, *, done: str = "") -> InitkitError:
 def interrupted_on_stop(connection: sqlite3.Connection, context: Context, task: str) -> Iterator[None]:
     """Run statements so that a signal ends the one under way; a driver's error comes out as ours.
 
-    ``interrupt`` ends at once what runs, and nothing else (https://www.sqlite.org/c3ref/interrupt.html): a statement that
-    begins just after it is ended by the progress handler.
+    ``interrupt`` ends what runs just then, and nothing else (https://www.sqlite.org/c3ref/interrupt.html): a statement
+    that begins after it is ended by the progress handler.
 
     Raises:
         Stopped: the end was asked for.

@@ -216,6 +216,28 @@ def test_a_signal_cancels_the_statement_under_way(postgres_url: str) -> None:
         assert connection.execute("select 1").fetchone() == (1,), "the connection itself is whole"
 
 
+def test_a_signal_between_two_statements_cancels_the_next_one(postgres_url: str) -> None:
+    stop = Stop()
+    asked = threading.Event()
+
+    class Cancelled(psycopg.Connection[Any]):
+        def cancel_safe(self, *, timeout: float = 30.0) -> None:
+            super().cancel_safe(timeout=timeout)
+            asked.set()
+
+    def sleep(connection: postgres.Connection) -> None:
+        with postgres.cancelled_on_stop(connection, make_context(stop=stop), "sleep"):
+            stop.request(15)
+            assert asked.wait(10), "the first request has come, and there was nothing to cancel"
+            connection.execute("select pg_sleep(60)")
+
+    with Cancelled.connect(postgres_url, autocommit=True) as connection:
+        with pytest.raises(Stopped) as caught:
+            sleep(connection)
+        assert caught.value.exit_code == 143
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
 def test_a_signal_after_the_connection_was_closed_does_no_harm(postgres_url: str) -> None:
     stop = Stop()
     with connect(postgres_url) as connection, postgres.cancelled_on_stop(connection, make_context(stop=stop), "x"):

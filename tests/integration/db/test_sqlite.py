@@ -131,15 +131,17 @@ def test_a_signal_interrupts_the_statement_under_way(database: Path) -> None:
 
 def test_a_signal_between_two_statements_ends_the_next_one(database: Path) -> None:
     stop = Stop()
-    with closing(sqlite.connect(str(database), make_context())) as connection:
-        with (
-            pytest.raises(Stopped) as caught,
-            sqlite.interrupted_on_stop(connection, make_context(stop=stop), "count"),
-        ):
+
+    def look(connection: sqlite3.Connection) -> None:
+        with sqlite.interrupted_on_stop(connection, make_context(stop=stop), "count"):
             stop.request(15)
             # the one interruption has come, and there was nothing to interrupt
             eventually(lambda: all(thread.name != "stop" for thread in threading.enumerate()))
             connection.execute(FOREVER)
+
+    with closing(sqlite.connect(str(database), make_context())) as connection:
+        with pytest.raises(Stopped) as caught:
+            look(connection)
         assert caught.value.exit_code == 143
         assert connection.execute("select 1").fetchone() == (1,)
 

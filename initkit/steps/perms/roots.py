@@ -1,4 +1,4 @@
-"""Opens the roots of trees, and refuses those that nobody means; what is below them is the concern of `walk`."""
+"""Opens the roots of trees, and refuses those that `system` knows; what is below them is the concern of `walk`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import stat
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from initkit.core.errors import InitkitError, PermanentError, SuspectError
-from initkit.steps.perms.causes import failure_of, shown
+from initkit.core.errors import InitkitError, PermanentError, SuspectError, TemporaryError
+from initkit.steps.perms.denied.causes import failure_of, shown
+from initkit.steps.perms.system import belongs_to_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# what the image needs to run; volumes are mounted below these (/usr/share/nginx/html, /var/lib/postgresql/data)
-_TOP = frozenset(f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "proc", "sbin", "sys", "usr", "var"))
-_USR = frozenset(f"/usr/{name}" for name in ("bin", "lib", "libexec", "local", "sbin", "share"))
-_LIB = frozenset(f"{place}/lib{width}" for place in ("", "/usr") for width in ("", "32", "64", "x32"))
-_SYSTEM = _TOP | _USR | _LIB | {"/var/lib"}
-_KERNEL = ("/proc/", "/sys/", "/dev/")
-_MEMORY = "/dev/shm"  # noqa: S108 - an emptyDir in memory is often mounted there
+_REALLY = "name the volume itself, or say --really"
 
 
 class Root(NamedTuple):
@@ -28,7 +23,7 @@ class Root(NamedTuple):
     Attributes:
         path: its real path.
         parent: a descriptor of the folder that it is in.
-        name: its name there.
+        name: its name there; ``.`` of ``/`` alone.
         found: what was found there.
     """
 
@@ -38,17 +33,17 @@ class Root(NamedTuple):
     found: os.stat_result
 
 
-def refuse_paths(paths: Sequence[str]) -> None:
+def refuse_paths(paths: Sequence[str], *, really: bool = False) -> None:
     """What is wrong with these roots as far as their text shows.
 
     Raises:
-        ValueError: there is none, one belongs to the system, or one lies within another.
+        ValueError: there is none, one belongs to the system (unless `really`), or one lies within another.
     """
     for path in paths:
         if not path or "\0" in path or not _is_text(path):
             raise ValueError(f"expected the path of a file or folder, got {path!r}")
-        if belongs_to_system(os.path.normpath(path)):
-            raise ValueError(f"expected the path of a volume, got {path!r}, which belongs to the system")
+        if not really and belongs_to_system(os.path.normpath(path)):
+            raise ValueError(f"expected the path of a volume, got {path!r}, which belongs to the system (see --really)")
     nested = _nested([os.path.normpath(path) for path in paths])
     if nested:
         raise ValueError(
@@ -64,33 +59,26 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def belongs_to_system(path: str) -> bool:
-    """Whether a normal path is one of those that are refused as roots."""
-    if path == _MEMORY or path.startswith(_MEMORY + "/"):
-        return False
-    path = "/" + path.lstrip("/") if path.startswith("/") else path  # POSIX lets // stand for something else
-    return path in _SYSTEM or path.startswith(_KERNEL)
-
-
 def _nested(paths: Sequence[str]) -> tuple[str, str] | None:
     """A path and another, or the same again, within it."""
     for i, outer in enumerate(paths):
         for j, inner in enumerate(paths):
-            if i != j and (inner + "/").startswith(outer + "/"):
+            if i != j and (inner + "/").startswith(outer.rstrip("/") + "/"):
                 return outer, inner
     return None
 
 
 @contextmanager
-def opened(paths: Sequence[str]) -> Iterator[list[Root]]:
-    """All roots, held open.
+def opened(paths: Sequence[str], *, really: bool = False) -> Iterator[list[Root]]:
+    """All roots, held open; with `really` those too that belong to the system.
 
     Raises:
         SuspectError: one does not exist; another pod may be about to create it.
+        TemporaryError: one could not be reached now.
         PermanentError: one is a symbolic link, belongs to the system or is within another; or access was denied.
     """
     with ExitStack() as stack:
-        roots = [_open(path, stack) for path in paths]
+        roots = [_open(path, stack, really=really) for path in paths]
         nested = _nested([root.path for root in roots])
         if nested:
             raise PermanentError(
@@ -101,23 +89,46 @@ def opened(paths: Sequence[str]) -> Iterator[list[Root]]:
         yield roots
 
 
-def _open(path: str, stack: ExitStack) -> Root:
-    real = _real(path)
+def objection_to(root: Root) -> str:
+    """Why a root that is open would be refused without `really`; empty where it would not."""
+    from initkit.steps.perms.disguise import objection  # noqa: PLC0415 - not needed for --help
+
+    return objection(root.path, root.parent, root.name, root.found)
+
+
+def _open(path: str, stack: ExitStack, *, really: bool) -> Root:
+    real = path
     task = f"set permissions in {shown(path)}"
-    if belongs_to_system(real):
-        raise PermanentError(task, f"it is {real}, which belongs to the system", "name the volume itself")
+    folder = -1
     try:
-        parent = _open_folder(os.path.dirname(real), stack)
-        name = os.path.basename(real)
-        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        real = _real(path)
+        folder, missing = _open_folder(os.path.dirname(real), stack)
+        if missing:
+            raise missing
+        name = os.path.basename(real) or "."
+        root = Root(real, folder, name, os.stat(name, dir_fd=folder, follow_symlinks=False))
     except OSError as error:
-        raise _not_opened(task, error) from error
-    if stat.S_ISLNK(found.st_mode):
-        target = os.path.realpath(real)
+        raise _not_opened(task, error, folder) from error
+    _refuse_link(task, root)
+    refused = "" if really else objection_to(root)
+    if refused:
+        raise PermanentError(task, shown(refused), _REALLY)
+    return root
+
+
+def _refuse_link(task: str, root: Root) -> None:
+    if stat.S_ISLNK(root.found.st_mode):
         raise PermanentError(
-            task, f"it is a symbolic link to {shown(target)}, and links are not followed", "name what it leads to"
+            task, f"it is a symbolic link{_target(root.path)}, and links are not followed", "name what it leads to"
         )
-    return Root(real, parent, name, found)
+
+
+def _target(link: str) -> str:
+    """Where a link leads to; nothing where it is none any more (realpath(3) says EINVAL then)."""
+    try:
+        return f" to {shown(os.path.realpath(link))}"
+    except OSError:
+        return ""
 
 
 def _real(path: str) -> str:
@@ -125,30 +136,38 @@ def _real(path: str) -> str:
     bare = path.rstrip("/") or "/"
     folder, name = os.path.split(bare)
     if name in {"", ".", ".."}:
-        return os.path.realpath(bare)
-    return os.path.join(os.path.realpath(folder), name)
+        folder, name = bare, ""
+    # POSIX lets // stand for something else
+    return "/" + os.path.join(os.path.realpath(folder), name).strip("/")
 
 
-def _open_folder(path: str, stack: ExitStack) -> int:
-    """A descriptor of a real path, name by name: a link that takes a folder's place meanwhile is refused."""
+def _open_folder(path: str, stack: ExitStack) -> tuple[int, OSError | None]:
+    """A descriptor of a real path, name by name: a link that takes a folder's place meanwhile is refused.
+
+    Where that fails, the nearest folder that could be reached, and the error.
+    """
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
     folder = os.open("/", flags)
-    try:
-        for name in filter(None, path.split("/")):
+    failed = None
+    for name in filter(None, path.split("/")):
+        try:
             below = os.open(name, flags, dir_fd=folder)
-            os.close(folder)
-            folder = below
-    except OSError:
+        except OSError as error:
+            failed = error
+            break
         os.close(folder)
-        raise
+        folder = below
     stack.callback(os.close, folder)
-    return folder
+    return folder, failed
 
 
-def _not_opened(task: str, error: OSError) -> InitkitError:
+def _not_opened(task: str, error: OSError, folder: int) -> InitkitError:
     if isinstance(error, FileNotFoundError):
         return SuspectError(
             task, "it does not exist", "mount the volume at this path, or have an earlier step create it"
         )
-    failure = failure_of("reach", error)
-    return PermanentError(task, failure.reason, failure.advice)
+    if isinstance(error, NotADirectoryError):
+        return SuspectError(task, "a part of the path is a file or has become a link", "name the volume itself")
+    failure = failure_of("reach", error, folder)
+    kind = TemporaryError if failure.passing else PermanentError
+    return kind(task, failure.reason, failure.advice)

@@ -1,8 +1,7 @@
-"""One entry: what differs from what it should have, and making it so; which entries there are is known to `walk`.
+"""One entry that is held: what differs from what it should have, and making it so; which there are is known to `walk`.
 
-Everything is done to a descriptor, never to a name, so that the three calls of a change reach the same file, and that
-the one that was looked at last. A descriptor that is opened with O_PATH opens no device and waits for no fifo; that
-chown(2) and chmod(2) reach it by /proc/self/fd/N is documented in open(2) (O_PATH) and proc(5). A symbolic link that is
+Everything is done to a descriptor, never to a name, so that all calls of a change reach the same file, and the one that
+was looked at. A descriptor that is opened with O_PATH opens no device and waits for no fifo. A symbolic link that is
 held in this way has its own owner changed, like ``chown -h``.
 """
 
@@ -11,20 +10,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from initkit.steps.perms.mode import SET_IDS
+from initkit.steps.perms import kernel
+from initkit.steps.perms.asked.mode import SET_IDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from initkit.steps.perms.asked.wanted import Terms, Wanted
 
-    from initkit.steps.perms.mode import Mode
-    from initkit.steps.perms.rules import Wanted
-    from initkit.steps.perms.walk import Entry
-
-Target = int | str
-_PIN = os.O_PATH | os.O_NOFOLLOW
+_ALWAYS, _EVERY = 32, 64  # so many changes of a sort are looked at again, and then each so-manieth
+_GOES = 8  # at one entry: each replica beside this one can come between once
+_changes: dict[tuple[int, int, bool, bool, bool], int] = {}
 
 
 class Difference(NamedTuple):
@@ -51,7 +48,7 @@ class Difference(NamedTuple):
 
 
 class Refused(Exception):  # noqa: N818 - it carries an error of the system's to whoever can tell what it means
-    """A call that failed, and which one it was, as `causes.failure_of` knows them."""
+    """A call that failed, and which one it was, as `causes.failure_of` knows them: own, mode, setgid or keep."""
 
     def __init__(self, operation: str, error: OSError) -> None:
         super().__init__(operation, error)
@@ -59,135 +56,151 @@ class Refused(Exception):  # noqa: N818 - it carries an error of the system's to
         self.error = error
 
 
-class Vanished(Exception):  # noqa: N818 - no error: others may work in the tree
-    """The entry is gone, or has become something else."""
-
-
 def difference(found: os.stat_result, wanted: Wanted) -> Difference:
     """What is to be changed so that what was found becomes what is wanted."""
     uid = None if wanted.uid == found.st_uid else wanted.uid
     gid = None if wanted.gid == found.st_gid else wanted.gid
-    mode = wanted.mode_of(found)
-    if mode is None:
-        return Difference(found, uid, gid)
-    old = stat.S_IMODE(found.st_mode)
-    new = _goal(mode, old, found, moved=uid is not None or gid is not None)
+    old = found.st_mode & 0o7777
+    new = wanted.goal(found)
+    if old & SET_IDS and (uid is not None or gid is not None) and stat.S_ISREG(found.st_mode):
+        # a program that was setuid for its old owner must not be so for the new one unless the mode says so itself;
+        # chown(2) clears most of them, but not setgid of a file that its group may not execute
+        new = _over(wanted, old & ~SET_IDS, folder=False)
     return Difference(found, uid, gid, None if new == old else new)
 
 
-def _goal(mode: Mode, old: int, found: os.stat_result, *, moved: bool) -> int:
-    folder = stat.S_ISDIR(found.st_mode)
-    new = mode.over(old, folder=folder)
-    # a program that was setuid for its old owner must not be so for the new one: chown(2) clears it, and it stays clear
-    return new & ~SET_IDS if moved and not folder else new
+def linked(found: os.stat_result, wanted: Wanted, terms: Terms) -> bool:
+    """Whether it has other names, perhaps outside of the tree, and is to be left alone for that.
+
+    A neighbour may have linked a file of someone else's into the tree (``fs.protected_hardlinks`` is a setting of the
+    node), so only what belongs to the wanted owner already, or else to the root's, is believed to belong to the tree.
+    """
+    if found.st_nlink < 2 or terms.hard_links or stat.S_ISDIR(found.st_mode):  # noqa: PLR2004 - its own name and another
+        return False
+    return found.st_uid != (terms.owner if wanted.uid is None else wanted.uid)
 
 
-class Settled(NamedTuple):
-    """What was changed of an entry, and what still differs: someone else changes it too, or it was not kept."""
+def is_elsewhere(fd: int, found: os.stat_result, terms: Terms) -> bool:
+    """Whether what a descriptor holds is on another file system than the root, or was reached through another mount.
 
-    changed: Difference
-    rest: Difference
+    Of a non-folder the mount alone tells, where it is known: overlay shows files of other layers with numbers of
+    devices of their own (``xino=off``). A folder of another device on the same mount is a subvolume of btrfs.
+    """
+    if not terms.one_file_system:
+        return False
+    if found.st_dev != terms.device and (terms.mount is None or stat.S_ISDIR(found.st_mode)):
+        return True
+    return terms.mount is not None and kernel.mount_id(fd) != terms.mount
 
-    def then(self, again: Settled) -> Settled:
-        """The same after another go."""
-        return Settled(self.changed or again.changed, again.rest)
 
+def change(fd: int, found: os.stat_result, wanted: Wanted) -> Difference:
+    """Make what a descriptor holds what is wanted; `found` is what it is now. What was changed is returned.
 
-@contextmanager
-def pinned(entry: Entry) -> Iterator[tuple[Target, int]]:
-    """What stands for the entry in chown and chmod, and its descriptor.
+    Where it was not kept it is tried again: a replica that works on the same entry may have been between its calls.
 
     Raises:
-        Vanished: it is gone, or of another type than it was.
+        Refused: the system did not let it be done, or did not keep it.
     """
-    if entry.fd >= 0:
-        yield entry.fd, entry.fd
-        return
-    try:
-        fd = os.open(entry.name, _PIN, dir_fd=entry.folder)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Vanished from error
-    try:
-        found = os.stat(fd)
-        same_type = stat.S_IFMT(found.st_mode) == stat.S_IFMT(entry.found.st_mode)
-        if not same_type or found.st_dev != entry.found.st_dev:
-            raise Vanished
-        yield f"/proc/self/fd/{fd}", fd
-    finally:
-        os.close(fd)
+    first = difference(found, wanted)
+    if not first:
+        return first
+    _change(fd, first, wanted)
+    if _is_looked_at_again(first):
+        _make_sure(fd, wanted)
+    return first
 
 
-def settle(entry: Entry, wanted: Wanted) -> Settled:
-    """Make one entry what is wanted, and look at it again.
+def _make_sure(fd: int, wanted: Wanted) -> None:
+    rest = difference(os.stat(fd), wanted)
+    for _ in range(_GOES):
+        if not rest:
+            return
+        _change(fd, rest, wanted)
+        rest = difference(os.stat(fd), wanted)
+    if rest:
+        raise _not_kept(rest)
 
-    Raises:
-        Vanished: it is gone, or has become something else.
-        Refused: the system did not let it be done.
+
+def _is_looked_at_again(change: Difference) -> bool:
+    """Whether it is looked at whether a change was kept.
+
+    Some file systems say yes and do nothing (CIFS, FUSE, vFAT with ``quiet``), and they do so to all entries of a sort:
+    the first ones on each file system tell, and later a few, as it may be remounted. One call in ten would be spent on
+    it otherwise. chmod(2) drops setgid silently where CAP_FSETID is missing, which depends on the group of each entry.
     """
-    with pinned(entry) as (target, fd):
-        found = os.stat(fd)
-        change = difference(found, wanted)
-        if not change:
-            return Settled(change, change)
-        _change(target, change, wanted.mode_of(found))
-        return Settled(change, difference(os.stat(fd), wanted))
+    found, uid, gid, mode = change
+    if (found.st_mode if mode is None else mode) & SET_IDS:
+        return True
+    sort = (found.st_dev, stat.S_IFMT(found.st_mode), uid is None, gid is None, mode is None)
+    count = _changes.get(sort, 0)
+    _changes[sort] = count + 1
+    return count < _ALWAYS or count % _EVERY == 0
 
 
-def not_kept(rest: Difference) -> Refused:
-    """Why a change did not last that was not refused: without CAP_FSETID setgid is dropped silently (chmod(2))."""
-    found = stat.S_IMODE(rest.found.st_mode)
-    only_setgid = rest.uid is None and rest.gid is None and rest.mode == found | stat.S_ISGID
+def _not_kept(rest: Difference) -> Refused:
+    old = stat.S_IMODE(rest.found.st_mode)
+    only_setgid = rest.uid is None and rest.gid is None and rest.mode == old | stat.S_ISGID
     return Refused("setgid" if only_setgid else "keep", PermissionError(errno.EPERM, "not kept"))
 
 
-def _change(target: Target, change: Difference, mode: Mode | None) -> None:
+def _change(fd: int, change: Difference, wanted: Wanted) -> None:
     """Narrow the mode to what old and new share, change the owner, set the final mode.
 
     In that order nobody, old owner or new, may do more on the way than before and after.
     """
-    if change.uid is not None or change.gid is not None:
-        _move(target, change, mode)
-    if change.mode is not None:
-        _chmod(target, change.mode)
+    found, uid, gid, mode = change
+    if uid is not None or gid is not None:
+        old = stat.S_IMODE(found.st_mode)
+        narrowed = mode is not None and _narrow(fd, change, wanted)
+        if mode is None and old & SET_IDS and stat.S_ISREG(found.st_mode):
+            mode = old  # it says setuid itself, and chown(2) takes it away
+        _chown(fd, change, old if narrowed else None)
+    if mode is not None:
+        _chmod(fd, mode)
 
 
-def _move(target: Target, change: Difference, mode: Mode | None) -> None:
-    old = stat.S_IMODE(change.found.st_mode)
-    narrowed = old
-    if mode is not None and change.mode is not None:
-        narrowed = narrow(mode, old, change.mode, folder=stat.S_ISDIR(change.found.st_mode))
-    if narrowed != old:
-        _chmod(target, narrowed)
-    try:
-        _chown(target, change)
-    except Refused:
-        if narrowed != old:
-            _chmod(target, old)
-        raise
+def _narrow(fd: int, change: Difference, wanted: Wanted) -> bool:
+    """Whether there was anything to take away."""
+    old, new = stat.S_IMODE(change.found.st_mode), change.mode
+    narrowed = old if new is None else narrow(wanted, old, new, folder=stat.S_ISDIR(change.found.st_mode))
+    if narrowed == old:
+        return False
+    _chmod(fd, narrowed)
+    return True
 
 
-def narrow(mode: Mode, old: int, new: int, *, folder: bool) -> int:
-    """A mode with no more than `old` and `new` share, if `mode` would still turn it into `new`.
+def narrow(wanted: Wanted, old: int, new: int, *, folder: bool) -> int:
+    """A mode with no more than `old` and `new` share, if what is wanted would still turn it into `new`.
 
     A step may be killed between its calls, and what a symbolic mode reads (``X``, ``g=u``) must still be there for the
-    next run: where it would not be, the execute bits stay, or all of `old`.
+    next run: where it would not be, the execute bits stay, or all of `old` but set-id bits, which nothing reads.
     """
     shared = old & new
     for narrowed in (shared, shared | old & 0o111):
-        if mode.over(narrowed, folder=folder) == new:
+        if _over(wanted, narrowed, folder=folder) == new:
             return narrowed
-    return old
+    return old & (new | ~SET_IDS)
 
 
-def _chown(target: Target, change: Difference) -> None:
+def _over(wanted: Wanted, old: int, *, folder: bool) -> int:
+    """`Wanted.goal` of a mode alone."""
+    mode = wanted.dir_mode if folder else wanted.file_mode
+    return (old if mode is None else mode.over(old, folder=folder)) & ~wanted.umask
+
+
+def _chown(fd: int, change: Difference, before: int | None) -> None:
+    """Give it to its owner; `before` is the mode to go back to where that is refused."""
     try:
-        os.chown(target, -1 if change.uid is None else change.uid, -1 if change.gid is None else change.gid)
+        kernel.chown(fd, -1 if change.uid is None else change.uid, -1 if change.gid is None else change.gid)
     except OSError as error:
+        if before is not None:
+            with suppress(OSError):  # the first error tells more
+                kernel.chmod(fd, before)
         raise Refused("own", error) from error
 
 
-def _chmod(target: Target, mode: int) -> None:
+def _chmod(fd: int, mode: int) -> None:
     try:
-        os.chmod(target, mode)
+        kernel.chmod(fd, mode)
     except OSError as error:
         raise Refused("mode", error) from error

@@ -1,4 +1,4 @@
-"""Others work in the tree meanwhile: replicas, neighbours with no good in mind, and a kubelet that kills."""
+"""Others work in the tree meanwhile: replicas, and neighbours who mean to lead the walk out of it."""
 
 from __future__ import annotations
 
@@ -6,161 +6,266 @@ import contextlib
 import ctypes
 import json
 import os
-import random
-import signal
+import select
 import stat
+import struct
 import subprocess
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from fix_clock import make_context
 from fix_need import need
-from fix_perms import Told, command, snapshot
+from fix_neighbours import Move, exchanges, move, neighbour
+from fix_perms import Told, command, fill, held_to, need_root, perms, shared_from, snapshot, to_and_fro
 
 from initkit.core.assemble import assemble
-from initkit.core.outcome import Pending, Satisfied
-from initkit.steps.perms.roots import opened
-from initkit.steps.perms.rules import Wanted
-from initkit.steps.perms.settle import Vanished, settle
+from initkit.core.errors import InitkitError
+from initkit.core.outcome import Pending, Satisfied, Status
 from initkit.steps.perms.step import STEP
-from initkit.steps.perms.tally import Tally
-from initkit.steps.perms.walk import Entry, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
-_EXCHANGE = 2
-_AT_FDCWD = -100
+_FOLDERS, _FILES = 40, 60  # a walk takes tens of milliseconds
+_SWAPPED = range(0, _FOLDERS, 4)
+_DEEP = 80  # more than a walk holds open
+_IN_OPEN = 0x20  # inotify(7)
 
 
-def exchange(one: Path, other: Path) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
-    return int(libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE))
-
-
-@contextlib.contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """Have `act` done over and over in another thread."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.is_set():
-            with contextlib.suppress(OSError):
-                act()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def fill(volume: Path, folders: int, files: int) -> None:
-    for folder in range(folders):
-        (volume / f"{folder}").mkdir(mode=0o755)
-        for file in range(files):
-            os.close(os.open(volume / f"{folder}/{file}", os.O_CREAT | os.O_WRONLY, 0o644))
-
-
-def settings(volume: Path) -> list[dict[str, object]]:
-    """Two to go back and forth between; as root with owners."""
-    one: dict[str, object] = {"paths": [str(volume)], "file-mode": "0640", "dir-mode": "2750"}
-    other: dict[str, object] = {"paths": [str(volume)], "file-mode": "u=rwX,go=rX", "dir-mode": "0755"}
-    return [one | {"owner": "1:2"}, other | {"owner": "3:4"}] if os.geteuid() == 0 else [one, other]
-
-
-def test_a_neighbour_who_swaps_folders_for_links_leads_nobody_out_of_the_tree(volume: Path) -> None:
+@pytest.fixture
+def outside(volume: Path) -> Path:
+    """A folder beside the volume with the same names in it, of which nothing may change; the volume is filled too."""
     outside = volume.parent / "outside"
-    fill(volume, 6, 10)
     outside.mkdir()
-    fill(outside, 1, 20)
+    for place in (volume, outside):
+        fill(place, _FOLDERS, _FILES, mode=0o604)
+        for folder in _SWAPPED:
+            fill(place / f"{folder}", 0, 0)
+            (place / f"{folder}/below").mkdir()
+            fill(place / f"{folder}/below", 1, 5)
     bait = volume.parent / "bait"
-    bait.symlink_to(outside / "0")
-    need(exchange(bait, volume / "3") == 0 and exchange(bait, volume / "3") == 0, "renameat2 with RENAME_EXCHANGE")
+    bait.mkdir()
+    need(exchanges(volume / "0", volume / "1"), "renameat2(2) with RENAME_EXCHANGE")
+    return outside
+
+
+def owned(place: Path) -> dict[bytes, tuple[int, ...]]:
+    """Owner, group and mode of what stays in a place where others come and go."""
+    return {path: found[1:4] for path, found in snapshot(place).items()}
+
+
+def walks(volume: Path, number: int) -> None:
+    """So many times one to look and one to change, alone and with other processes by turns; each ends well."""
+    steps = [assemble(STEP, given) for given in to_and_fro(volume)]
+    for turn in range(number):
+        step = steps[turn % 2]
+        with held_to(1) if turn % 4 < 2 else shared_from(100):
+            found = step.check(make_context(looking=True))
+            done = step.apply(make_context())
+        assert isinstance(found, Pending)
+        assert (done.status, done.facts["failed"]) == (Status.CHANGED, 0)
+
+
+def settles(volume: Path) -> None:
+    """Alone again, one run is enough, and says so."""
+    step = assemble(STEP, to_and_fro(volume)[1])
+    step.apply(make_context())
+    assert isinstance(step.check(make_context()), Satisfied)
+
+
+def links_to(outside: Path, volume: Path) -> list[Move]:
+    """Folders that change places with links to what has their names outside, at two depths."""
+    moves = []
+    for folder in _SWAPPED:
+        for path in (f"{folder}", f"{folder}/below"):
+            bait = volume.parent / "bait" / path.replace("/", "-")
+            bait.symlink_to(outside / path)
+            moves.append(move(volume / path, bait))
+    return moves
+
+
+def test_folders_that_change_places_with_links_lead_nobody_out_of_the_tree(volume: Path, outside: Path) -> None:
     before = snapshot(outside)
-    with meanwhile(lambda: exchange(bait, volume / "3")):
-        for number in range(40):
-            step = assemble(STEP, settings(volume)[number % 2])
-            step.check(make_context())
-            step.apply(make_context())
+    with neighbour(links_to(outside, volume)) as other:
+        walks(volume, 32)
+    assert other.moves > 60
     assert snapshot(outside) == before
+    settles(volume)
+
+
+def test_files_that_change_places_with_links_and_fifos(volume: Path, outside: Path) -> None:
+    moves = []
+    for folder in _SWAPPED:
+        for file in range(4):
+            bait = volume.parent / "bait" / f"{folder}-{file}"
+            if file % 2:
+                bait.symlink_to(outside / f"{folder}/{file}")
+            else:
+                os.mkfifo(bait, 0o604)
+            moves.append(move(volume / f"{folder}/{file}", bait))
+    before = snapshot(outside)
+    with neighbour(moves) as other:
+        walks(volume, 12)
+    assert other.moves > 60
+    assert snapshot(outside) == before
+    settles(volume)
+
+
+def test_files_that_change_places_with_hard_links_to_files_of_others(volume: Path, outside: Path) -> None:
+    need_root()
+    moves = []
+    for folder in _SWAPPED:
+        for file in range(8):
+            bait = volume.parent / "bait" / f"{folder}-{file}"
+            bait.hardlink_to(outside / f"{folder}/{file}")
+            moves.append(move(volume / f"{folder}/{file}", bait))
+    before = owned(outside)
+    with neighbour(moves) as other:
+        walks(volume, 12)
+    assert other.moves > 60
+    assert owned(outside) == before
+
+
+def test_folders_that_become_files_and_back(volume: Path, outside: Path) -> None:
+    moves = []
+    for folder in _SWAPPED:
+        (volume.parent / "bait" / f"{folder}").touch(mode=0o604)
+        moves.append(move(volume / f"{folder}", volume.parent / "bait" / f"{folder}"))
+        moves.append(move(volume / f"{folder}/0", volume / f"{folder}/below"))
+    before = snapshot(outside)
+    with neighbour(moves) as other:
+        walks(volume, 12)
+    assert other.moves > 60
+    assert snapshot(outside) == before
+    settles(volume)
+
+
+def chain(top: Path, depth: int) -> list[Path]:
+    """Folders within one another, each with a file beside the next; the uppermost first."""
+    found = []
+    for _ in range(depth):
+        top.mkdir(mode=0o755)
+        (top / "file").touch(mode=0o604)
+        found.append(top)
+        top = top / "d"
+    return found
+
+
+def test_folders_that_are_moved_about_and_out_while_the_walk_is_deep_in_them(volume: Path) -> None:
+    """The way back up from what was moved out is not into the place that it was moved to."""
+    fill(volume, 10, 20)
+    away = volume.parent / "away"
+    deep, theirs = chain(volume / "deep", _DEEP), chain(away, 3)
+    moves = [move(deep[level], theirs[-1] / f"{level}", exchange=False) for level in (5, 20)]
+    moves += [move(volume / f"{folder}", theirs[-1] / f"moved-{folder}", exchange=False) for folder in range(0, 10, 4)]
+    moves += [move(deep[30], volume / "2/d", exchange=False)]
+    kept = owned(away)
+    with neighbour(moves) as other:
+        walks(volume, 60)
+    assert other.moves > 60
+    assert owned(away) == kept
+    settles(volume)
+
+
+def test_deep_folders_that_are_moved_to_where_the_same_names_are_above_them(volume: Path) -> None:
+    away = volume.parent / "away"
+    deep, theirs = chain(volume / "deep", _DEEP), chain(away, _DEEP)
+    # few, or the walk would seldom come so deep that it has to come back up
+    moves = [move(deep[level], theirs[level - 1] / "ours", exchange=False) for level in (10, 25)]
+    kept = owned(away)
+    with neighbour(moves) as other:
+        walks(volume, 60)
+    assert other.moves > 60
+    assert owned(away) == kept
+    settles(volume)
+
+
+def test_a_root_that_changes_places_with_a_link_is_refused_or_walked(volume: Path, outside: Path) -> None:
+    bait = volume.parent / "bait" / "root"
+    bait.symlink_to(outside)
+    steps = [assemble(STEP, given) for given in to_and_fro(volume)]
+    before = snapshot(outside)
+    with neighbour([move(volume, bait)]) as other:
+        for turn in range(20):
+            with contextlib.suppress(InitkitError):
+                steps[turn % 2].check(make_context())
+            with contextlib.suppress(InitkitError):
+                steps[turn % 2].apply(make_context())
+    assert other.moves > 60
+    assert snapshot(outside) == before
+    settles(volume)
 
 
 def test_entries_that_come_and_go_are_no_errors(volume: Path) -> None:
     fill(volume, 5, 20)
-    turns = iter(range(10**9))
-
-    def stir() -> None:
-        name = volume / f"{next(turns) % 5}/x"
-        name.mkdir()
-        (name / "y").touch()
-        (name / "y").unlink()
-        name.rmdir()
-        name.touch()
-        name.unlink()
-
-    step = [assemble(STEP, given) for given in settings(volume)]
-    with meanwhile(stir):
-        for number in range(40):
-            step[number % 2].apply(make_context())
-            assert isinstance(step[number % 2].check(make_context()), Satisfied | Pending)
-    step[1].apply(make_context())
-    assert isinstance(step[1].check(make_context()), Satisfied)
-
-
-def test_what_has_become_something_else_is_not_touched(tree: Path) -> None:
-    folder = os.open(tree, os.O_PATH)
-    try:
-        entry = Entry("readme", "readme", folder, -1, (tree / "readme").lstat())
-        before = snapshot(tree)
-        (tree / "readme").rename(tree / "gone")
-        with pytest.raises(Vanished):
-            settle(entry, Wanted())
-        (tree / "readme").symlink_to("gone")
-        with pytest.raises(Vanished):
-            settle(entry, Wanted())
-        (tree / "readme").unlink()
-        os.mkfifo(tree / "readme")
-        with pytest.raises(Vanished):
-            settle(entry, Wanted())
-        assert stat.S_IMODE((tree / "gone").stat().st_mode) == 0o644
-        assert len(snapshot(tree)) == len(before) + 1
-    finally:
-        os.close(folder)
-
-
-def test_a_folder_that_is_moved_away_while_the_walk_is_deep_in_it(volume: Path) -> None:
-    inside = volume / "a"
-    deep = inside / "/".join(["d"] * 60)
-    deep.mkdir(parents=True)
-    (deep / "file").touch()
-    (volume / "beside").mkdir()
     away = volume.parent / "away"
     away.mkdir()
-    tally = Tally()
-    before = len(os.listdir("/proc/self/fd"))
-    with opened([str(volume)]) as [root]:
-        seen = []
-        for entry in Walk(root, tally).entries():
-            seen.append(entry.path)
-            if entry.name == "file":
-                (inside / "d/d/d").rename(away / "d")
-    assert len(os.listdir("/proc/self/fd")) == before
-    assert seen[-1] == ""
-    assert "beside" in seen
-    assert "a/d/d" not in seen
-    assert tally.vanished > 0
-    assert tally.failures == {}
+    moves = [move(volume / f"{n % 5}/{n // 5}", away / f"{n}", exchange=False) for n in range(40)]
+    moves += [move(volume / f"{n}", away / f"folder-{n}", exchange=False) for n in range(1, 4)]
+    with neighbour(moves) as other:
+        walks(volume, 40)
+    assert other.moves > 60
+    settles(volume)
+
+
+class Watch:
+    """Tells whether any of these files was opened; one that is held by O_PATH only is not."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = libc.inotify_init1(os.O_CLOEXEC)
+        assert self._fd >= 0
+        for path in paths:
+            assert libc.inotify_add_watch(self._fd, os.fsencode(path), _IN_OPEN) >= 0
+
+    def opened(self) -> int:
+        """How often, since the last time."""
+        count = 0
+        while select.select([self._fd], [], [], 0)[0]:
+            events = os.read(self._fd, 4096)
+            while events:
+                length = struct.unpack_from("=iIII", events)[3]
+                events = events[16 + length :]
+                count += 1
+        return count
+
+
+def test_fifos_sockets_and_devices_are_never_opened(volume: Path, outside: Path) -> None:
+    moves, special = [], []
+    kinds = [stat.S_IFIFO, stat.S_IFSOCK] + [stat.S_IFCHR] * (os.geteuid() == 0)
+    for folder in _SWAPPED:
+        for file, kind in enumerate(kinds):
+            bait = volume.parent / "bait" / f"{folder}-{file}"
+            os.mknod(bait, kind | 0o604, os.makedev(1, 3))
+            moves += [move(volume / f"{folder}/{file}", bait), move(volume / f"{folder}/below", bait)]
+            os.mknod(volume / f"{folder}/always-{file}", kind | 0o604, os.makedev(1, 3))
+            special += [bait, volume / f"{folder}/always-{file}"]
+    watch, before = Watch(special), snapshot(outside)
+    os.close(os.open(special[0], os.O_RDONLY | os.O_NONBLOCK))
+    assert watch.opened() == 1
+    with neighbour(moves) as other:
+        walks(volume, 12)
+    assert other.moves > 60
+    assert watch.opened() == 0
+    assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR])
+def test_a_root_that_is_no_file_and_no_folder_is_not_opened(volume: Path, kind: int) -> None:
+    if kind == stat.S_IFCHR:
+        need_root()
+    special = volume / "special"
+    os.mknod(special, kind | 0o604, os.makedev(1, 3))
+    watch = Watch([special])
+    perms(special, file_mode="0600").apply(make_context())
+    assert watch.opened() == 0
+    assert stat.S_IMODE(special.lstat().st_mode) == 0o604
 
 
 def test_replicas_side_by_side_all_succeed(volume: Path) -> None:
     fill(volume, 10, 100)
-    given = settings(volume)[0]
+    given = to_and_fro(volume)[0]
     replicas = [
         subprocess.Popen(
             command(given), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -185,27 +290,3 @@ def test_replicas_side_by_side_all_succeed(volume: Path) -> None:
         told.append(Told(**json.loads(out)))
     assert {one.kind for one in told} <= {"changed", "ok"}
     assert isinstance(assemble(STEP, given).check(make_context()), Satisfied)
-
-
-def test_killed_at_any_instant_the_next_run_finishes_it(volume: Path) -> None:
-    fill(volume, 10, 60)
-    chance = random.Random(6)
-    halfway = 0
-    for number in range(20):
-        given = settings(volume)[number % 2]
-        with subprocess.Popen(command(given), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            child.stdin.write("check\napply\n")
-            child.stdin.flush()
-            child.stdout.readline()
-            time.sleep(chance.uniform(0, 0.03))
-            child.send_signal(signal.SIGKILL)
-        found = assemble(STEP, given).check(make_context())
-        if isinstance(found, Pending):
-            # the root comes last: what is half done never looks done from above
-            assert found.changes[-1].startswith((f"{volume}: ", "and "))
-            halfway += found.facts["changed"] != found.facts["seen"]
-            assemble(STEP, given).apply(make_context())
-        assert isinstance(assemble(STEP, given).check(make_context()), Satisfied)
-    assert halfway > 0

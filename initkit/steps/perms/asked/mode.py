@@ -1,25 +1,28 @@
-"""Modes as `chmod` writes them, octal and symbolic; which entry gets which mode is the concern of `rules`."""
+"""Modes as `chmod` writes them, octal and symbolic; which entry gets which mode is the concern of `rules`.
+
+Worker processes load it, so the options that take a mode are declared elsewhere: in `values`.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated
-
-from initkit.core.options import Parser
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SET_IDS = stat.S_ISUID | stat.S_ISGID
 _OCTAL = re.compile(r"(?:0o)?([0-7]{3,5})")
+_UMASK = re.compile(r"(?:0o)?(0?[0-7]{3})")
 _CLAUSE = re.compile(r"([ugoa]+)((?:[-+=](?:[rwxXst]*|[ugo]))+)")
 _ACTION = re.compile(r"([-+=])([rwxXstugo]*)")
 _HIGHEST = 0o7777
 _LOWEST = 0o100  # with three digits
+_MOST_DIGITS = 4  # of a mode in decimal
+_ALL_PERMISSIONS = 0o777
 _ANY_EXECUTE = 0o111
 # what each class of user covers, the special bits included, as GNU chmod has it
 _WHO = {
@@ -30,10 +33,11 @@ _WHO = {
 }
 _BITS = {"r": 0o444, "w": 0o222, "x": _ANY_EXECUTE, "X": 0, "s": SET_IDS, "t": stat.S_ISVTX}
 _SHIFTS = {"u": 6, "g": 3, "o": 0}
+# Reading, writing and executing never influence one another, so each can be in the same of these eight states at once
+_SAMPLES = tuple(u * 0o700 | g * 0o070 | o * 0o007 for u in (0, 1) for g in (0, 1) for o in (0, 1))
 
 
-@dataclass(frozen=True)
-class Clause:
+class Clause(NamedTuple):
     """One action of a symbolic mode: for the bits of `who`, what `operator` does with `permissions`."""
 
     who: int
@@ -41,8 +45,7 @@ class Clause:
     permissions: str
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(NamedTuple):
     """A mode that is exact (octal), or relative to the one that is there (symbolic).
 
     An octal mode sets all twelve bits. A symbolic one leaves setuid and setgid of a folder alone unless it says ``s``
@@ -55,8 +58,8 @@ class Mode:
     """
 
     text: str
-    exact: int | None = field(default=None, compare=False)
-    clauses: tuple[Clause, ...] = field(default=(), compare=False)
+    exact: int | None = None
+    clauses: tuple[Clause, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -118,17 +121,19 @@ def parse_mode(text: str) -> Mode:
     if octal and int(octal[1], 8) <= _HIGHEST:
         return Mode(stripped, int(octal[1], 8))
     if stripped.isascii() and stripped.isdigit():
-        raise ValueError(f"expected an octal mode such as 0640 or 2770, got {text!r}{_from_decimal(stripped)}")
+        raise ValueError(
+            f"expected an octal mode such as 0640 or 2770, got {text!r}{_meant(stripped, _LOWEST, _HIGHEST)}"
+        )
     mode = Mode(stripped, None, tuple(_clauses(stripped)))
-    if not _settles(mode):
+    if not settles(mode):
         raise ValueError(f"expected a mode that changes nothing when it is applied again, got {text!r}")
     return mode
 
 
-def _from_decimal(digits: str) -> str:
+def _meant(digits: str, lowest: int, highest: int) -> str:
     """A YAML loader turns 0750 into 488 before a template prints it."""
-    number = int(digits)
-    return f" (decimal for {number:04o}: quote modes in YAML)" if _LOWEST <= number <= _HIGHEST else ""
+    number = int(digits) if len(digits) <= _MOST_DIGITS else highest + 1
+    return f" (decimal for {number:04o}: quote modes in YAML)" if lowest <= number <= highest else ""
 
 
 def _clauses(text: str) -> list[Clause]:
@@ -143,27 +148,36 @@ def _clauses(text: str) -> list[Clause]:
     return clauses
 
 
-def _settles(mode: Mode) -> bool:
-    """Whether applying it twice is the same as once: ``g=X,u+x`` or ``g=u,u=o`` go on changing what they find."""
+def settles(mode: Mode, umask: int = 0) -> bool:
+    """Whether giving it twice, less the bits of `umask`, is the same as once.
+
+    ``g=X,u+x`` goes on changing what it finds; so does ``u=g`` where the umask takes away from the group what the owner
+    was given.
+    """
     if not any("X" in clause.permissions or clause.permissions in _SHIFTS for clause in mode.clauses):
         return True
     return all(
-        _evaluate(mode, once, folder) == once
+        mode.over(once, folder=folder) & ~umask == once
         for folder in (False, True)
-        for old in range(0o1000)
-        for once in [_evaluate(mode, old, folder)]
+        for old in _SAMPLES
+        for once in [mode.over(old, folder=folder) & ~umask]
     )
 
 
-FileMode = Annotated[
-    Mode,
-    Parser(
-        "MODE",
-        parse_mode,
-        schema={
-            "type": ["string", "integer"],
-            "pattern": r"^\s*((0o)?[0-7]{3,5}|[ugoa]+[-+=][rwxXstugo]*([-+=,].*)?)\s*$",
-            "minimum": 0,
-        },
-    ),
-]
+def parse_umask(text: str) -> int:
+    """Permission bits from ``0027`` or ``027``.
+
+    Raises:
+        ValueError: it is none, or names setuid, setgid or the sticky bit.
+    """
+    stripped = text.strip()
+    octal = _UMASK.fullmatch(stripped)
+    if octal:
+        return int(octal[1], 8)
+    hint = _meant(stripped, 1, _ALL_PERMISSIONS) if stripped.isascii() and stripped.isdigit() else ""
+    raise ValueError(f"expected an octal umask of three permission digits such as 0027, got {text!r}{hint}")
+
+
+def show_umask(umask: int) -> str:
+    """Four octal digits."""
+    return f"{umask:04o}"

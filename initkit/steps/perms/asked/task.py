@@ -1,0 +1,61 @@
+"""What a step has decided, as plain values with all names looked up: what `run` is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from initkit.steps.perms.asked.places import Places
+    from initkit.steps.perms.asked.wanted import Wanted
+
+_VERSION = 1  # raised when the same options come to something else, so that no older stamp is believed
+
+
+class Task(NamedTuple):
+    """One task, over all its roots.
+
+    Attributes:
+        paths: of the roots, as they were given.
+        places: what each entry is to have.
+        one_file_system: whether other file systems and mounts are left alone.
+        hard_links: whether files with several names are changed like any other.
+        policy: when a root is walked: ``always``, ``on-root-mismatch`` or ``stamp``.
+        create: whether a root that does not exist is made, as a folder.
+        really: whether roots may belong to the system.
+        keep_going: whether the walk goes on where something is refused.
+    """
+
+    paths: tuple[str, ...]
+    places: Places
+    one_file_system: bool = True
+    hard_links: bool = False
+    policy: str = "always"
+    create: bool = False
+    really: bool = False
+    keep_going: bool = True
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hexadecimal of everything that decides what a root comes to have, whatever its path."""
+        import hashlib  # noqa: PLC0415 - it and json take as long to load as all the rest; only `stamp` asks
+        import json  # noqa: PLC0415 - as above
+
+        text = json.dumps(self._decisive(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def _decisive(self) -> dict[str, Any]:
+        places = self.places
+        return {
+            "version": _VERSION,
+            "rules": [[glob, *_decisive(wanted)] for glob, wanted in places.rules],
+            "include": sorted(set(places.include)),
+            "exclude": sorted(set(places.exclude)),
+            "max-depth": places.max_depth,
+            "one-file-system": self.one_file_system,
+            "hard-links": self.hard_links,
+        }
+
+
+def _decisive(wanted: Wanted) -> list[int | str | None]:
+    dir_mode, file_mode = (None if mode is None else str(mode) for mode in (wanted.dir_mode, wanted.file_mode))
+    return [wanted.uid, wanted.gid, dir_mode, file_mode, wanted.umask]

@@ -1,0 +1,1 @@
+"""What it means that the system refused something, and what helps."""

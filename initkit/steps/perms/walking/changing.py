@@ -1,0 +1,185 @@
+"""Makes entries what they should be; what looking and changing have in common is `acting`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from operator import length_hint
+from typing import TYPE_CHECKING
+
+from initkit.steps.perms import kernel, settle
+from initkit.steps.perms.asked.mode import SET_IDS
+from initkit.steps.perms.walking.acting import PIN, Acting, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from initkit.steps.perms.asked.wanted import Terms, Wanted
+    from initkit.steps.perms.settle import Difference
+    from initkit.steps.perms.walking.acting import Batch, Key
+    from initkit.steps.perms.walking.tally import Tally
+
+_AT_ONCE = 16  # entries that are held at once; a process may have 64 descriptors
+_SAMPLE = 32  # entries of a sort that are changed one by one, and looked at again, before others are believed to follow
+_LINKS = 3  # where st_nlink is
+
+
+class Alike:
+    """Entries that differ alike, and in nothing but owner or group."""
+
+    __slots__ = ("count", "difference", "gid", "uid")
+
+    def __init__(self, difference: Difference) -> None:
+        self.difference = difference
+        self.uid = -1 if difference.uid is None else difference.uid
+        self.gid = -1 if difference.gid is None else difference.gid
+        self.count = 1  # of those that were changed one by one
+
+
+class Changing(Acting):
+    """What differs is changed.
+
+    An entry that differs is held by a descriptor before it is touched, so that what was looked at last is what is
+    changed, whoever renames it meanwhile; O_PATH, which opens no device and waits for no fifo.
+    """
+
+    def __init__(self, terms: Terms, tally: Tally, *, enough: bool = False) -> None:
+        """See `Acting`."""
+        super().__init__(terms, tally, enough=enough)
+        self._alike: dict[Wanted, dict[Key, Alike]] = {}
+
+    def plain(self, batch: Batch) -> list[str]:
+        """See `Acting`.
+
+        After an entry that had to be changed the next ones are likely to: they are not looked at by name first.
+        """
+        alike = self._alike.setdefault(batch.wanted, {})
+        self.tally.seen += len(batch.names)
+        folders: list[str] = []
+        likely = False
+        start = 0
+        while start < len(batch.names):
+            if likely:
+                some = batch.names[start : start + _AT_ONCE]
+                count, likely = self._several(batch, some, alike, folders)
+                start += count
+            else:
+                likely = self._by_name(batch, batch.names[start], alike, folders)
+                start += 1
+        return folders
+
+    def _by_name(self, batch: Batch, name: str, alike: dict[Key, Alike], folders: list[str]) -> bool:
+        """One entry, looked at first; whether it had to be changed."""
+        fine = self._fine.setdefault(batch.wanted, set())
+        try:
+            found = os.stat(name, dir_fd=batch.folder, follow_symlinks=False)
+            if key_of(found) in fine or self.learnt(fine, found, batch.wanted):
+                return False
+            fd = os.open(name, PIN, dir_fd=batch.folder)
+        except OSError as error:
+            if self.once_more(batch, name, error):
+                folders.append(name)
+            return False
+        try:
+            return self._one(batch, name, (fd, os.fstat(fd)), alike, folders)
+        finally:
+            os.close(fd)
+
+    def _one(
+        self,
+        batch: Batch,
+        name: str,
+        held: tuple[int, os.stat_result],
+        alike: dict[Key, Alike],
+        folders: list[str],
+    ) -> bool:
+        fd, found = held
+        if stat.S_ISDIR(found.st_mode):
+            self.tally.seen -= 1
+            folders.append(name)
+            return False
+        if not self.held(fd, found, batch.wanted, self.path_of(batch, name)):
+            return False
+        key = key_of(found)
+        if key in alike:
+            alike[key].count += 1
+        elif not self.terms.mounted and not found.st_mode & SET_IDS:
+            difference = settle.difference(found, batch.wanted)
+            if difference.mode is None:
+                alike[key] = Alike(difference)
+        return True
+
+    def _several(
+        self, batch: Batch, names: Sequence[str], alike: dict[Key, Alike], folders: list[str]
+    ) -> tuple[int, bool]:
+        """Entries that probably differ; how many of them were dealt with, and whether it was so."""
+        fds: list[int] = []
+        try:
+            for name in names:
+                fds.append(os.open(name, PIN, dir_fd=batch.folder))  # noqa: PERF401 - those before an error are kept
+        except OSError:
+            pass  # the next one is looked at by itself
+        try:
+            same = True
+            ready: dict[Alike, list[int]] = {}
+            for name, fd in zip(names, fds, strict=False):
+                found = os.fstat(fd)
+                known = alike.get(key_of(found))
+                if known is not None and found[_LINKS] == 1 and known.count >= _SAMPLE:
+                    ready.setdefault(known, []).append(fd)
+                else:
+                    same = self._one(batch, name, (fd, found), alike, folders)
+            for known, some in ready.items():
+                self._move(batch, known, some, names[: len(fds)], fds)
+        finally:
+            _close(fds)
+        return len(fds), same and len(fds) == len(names)
+
+    def _move(self, batch: Batch, alike: Alike, some: list[int], names: Sequence[str], fds: list[int]) -> None:
+        """Change owner or group of what is like others that were changed before."""
+        rest = iter(some)
+        done = 0
+        while done < len(some):
+            try:
+                kernel.chown_all(rest, alike.uid, alike.gid)
+            except OSError as error:
+                refused = len(some) - length_hint(rest) - 1
+                self._count(alike, refused - done)
+                done = refused + 1
+                name = names[fds.index(some[refused])]
+                self.failed(self.path_of(batch, name), "own", error, some[refused])
+            else:
+                self._count(alike, len(some) - done)
+                done = len(some)
+
+    def _count(self, alike: Alike, count: int) -> None:
+        self.tally.differ(alike.difference, count)
+
+    def folder(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - it is old now
+        """See `Acting`."""
+        super().folder(fd, os.fstat(fd), wanted, path)
+
+    def undone(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - it is not touched
+        """Leave the root as it is: whoever looks at it alone, the kubelet too, is to see that there is work left."""
+        self.tally.seen += 1
+        if settle.difference(found, wanted):
+            self.tally.notes.append(f"{self.shown(path())} itself is left as it is until all in it is done")
+
+    def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: str) -> None:
+        """See `Acting`."""
+        try:
+            changed = settle.change(fd, found, wanted)
+        except settle.Refused as refused:
+            self.failed(path, refused.operation, refused.error, fd)
+        else:
+            if changed:
+                self.differs(changed, path)
+
+
+def _close(fds: list[int]) -> None:
+    """Close them; at once where they follow on one another, so that there is none of another thread's between them."""
+    if fds and fds == list(range(fds[0], fds[0] + len(fds))):
+        os.closerange(fds[0], fds[-1] + 1)
+        return
+    for fd in fds:
+        os.close(fd)

@@ -36,7 +36,7 @@ from initkit.core.assemble import assemble
 from initkit.core.errors import InitkitError
 from initkit.steps import perms
 from initkit.steps.perms.step import STEP
-for module in pkgutil.iter_modules(perms.__path__, perms.__name__ + "."):
+for module in pkgutil.walk_packages(perms.__path__, perms.__name__ + "."):
     importlib.import_module(module.name)
 """
 _CHILD = f"""{LOADED}
@@ -99,6 +99,28 @@ def ask_all(
     return [Told(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
+def replicas(count: int, given: Mapping[str, object]) -> list[Told]:
+    """What so many that run side by side answer to `apply`, once all of them have looked."""
+    running = [
+        subprocess.Popen(
+            command(given), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    for question in ("check", "apply"):
+        for one in running:
+            assert one.stdin is not None
+            one.stdin.write(f"{question}\n")
+            one.stdin.flush()
+        if question == "check":
+            for one in running:
+                assert one.stdout is not None
+                assert Told(**json.loads(one.stdout.readline())).kind in {"Pending", "Satisfied"}
+    ended = [one.communicate(timeout=60) for one in running]
+    assert {err for _, err in ended} == {""}
+    return [Told(**json.loads(out)) for out, _ in ended]
+
+
 def ordinary_user() -> int:
     """The UID to pass to `ask` so that it runs as an ordinary user: 0, no other, if this process is one already."""
     return NOBODY_IN_PARTICULAR if os.geteuid() == 0 else 0
@@ -109,12 +131,12 @@ def need_root() -> None:
     need(os.geteuid() == 0, "root")
 
 
-def mounting(script: str) -> list[str]:
-    """A prefix for a command that runs where `script` has mounted something."""
+def mounting(script: str, what: str = "mount namespaces") -> list[str]:
+    """A prefix for a command that runs where `script` has mounted something, which needs `what`; it is tried once."""
     unshare = [need_program("unshare", "util-linux"), "-m" if os.geteuid() == 0 else "-Urm"]
     shell = [*unshare, "sh", "-e", "-c", f'{script}\nexec "$@"', "sh"]
     tried = subprocess.run([*shell, "true"], capture_output=True, check=False)
-    need(tried.returncode == 0, "mount namespaces")
+    need(tried.returncode == 0, what)
     return shell
 
 

@@ -6,8 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms import kernel
-from initkit.steps.perms.denied import mounts
+from initkit.steps.perms import kernel, mounts
 from initkit.steps.perms.system import OFTEN_MOUNTED, PROGRAMS, SYSTEM, belongs_to_system
 
 if TYPE_CHECKING:

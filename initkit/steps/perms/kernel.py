@@ -1,4 +1,4 @@
-"""System calls that Python's `os` does not have; what they are for is known to `settle` and `create`.
+"""System calls that Python's `os` does not have; what they are for is known to whoever asks.
 
 The C library is asked by `ctypes`. Where it or the kernel has no such call (`ENOSYS`, a seccomp filter's `EPERM` for a
 number that it does not know), the way through ``/proc/self/fd`` is taken, which open(2) documents for O_PATH.

@@ -55,13 +55,13 @@ def blind(root: Root, wanted: Wanted | None, policy: str) -> str | None:
 
 
 def stamp_due(root: Root, task_digest: str, policy: str) -> str | None:
-    """The stamp that is to be written although nothing else differs: ``write /x/.initkit-perms-…``; None if none is.
+    """The path of the stamp that is to be written although nothing else differs; None if none is.
 
     None also where this user may not write in the root: then a tree that is right already is as well as it can be.
     """
-    if policy != STAMP or stamp.is_there(root, task_digest) or not stamp.could_be_written(root):
+    if policy != STAMP or stamp.is_there(root, task_digest) or not stamp.could_be_written(root, task_digest):
         return None
-    return f"write {shown(root.path).rstrip('/')}/{stamp.name_of(task_digest)}"
+    return f"{shown(root.path).rstrip('/')}/{stamp.name_of(task_digest)}"
 
 
 def _is_as_wanted(root: Root, wanted: Wanted | None) -> bool:

@@ -1,4 +1,4 @@
-"""Walks over all roots: to look, or to change what differs."""
+"""Walks over all roots: to look, or to change what differs; how one root is walked is known to `walking`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms import kernel, mountpoints, policy, stamp
+from initkit.steps.perms import kernel, mounts, policy, stamp
 from initkit.steps.perms.asked.wanted import Terms, Wanted
 from initkit.steps.perms.denied.causes import shown
 from initkit.steps.perms.policy import ALWAYS, STAMP
 from initkit.steps.perms.roots import objection_to, opened
-from initkit.steps.perms.walking.acting import Enough, Looking
+from initkit.steps.perms.system import belongs_to_system
+from initkit.steps.perms.walking.acting import Enough
 from initkit.steps.perms.walking.changing import Changing
 from initkit.steps.perms.walking.crew import Crew
+from initkit.steps.perms.walking.looking import Looking
 from initkit.steps.perms.walking.tally import Tally
 from initkit.steps.perms.walking.walk import Walk
 
@@ -31,7 +33,7 @@ def look(task: Task, context: Context) -> Tally:
     What is found is whole where it is for a person (`Context.looking`); otherwise the first difference is enough.
     """
     tally = Tally(looking=True)
-    paths = [path for path in task.paths if not _is_missing(path, task, tally)]
+    paths = [path for path in task.paths if not _is_missing(path, task, tally, context)]
     if tally.besides.count and not context.looking:
         return tally
     with opened(paths, really=task.really) as roots:
@@ -60,7 +62,7 @@ def change(task: Task, context: Context) -> Tally:
     return tally
 
 
-def _is_missing(path: str, task: Task, tally: Tally) -> bool:
+def _is_missing(path: str, task: Task, tally: Tally, context: Context) -> bool:
     """Whether a root has yet to be made."""
     if not task.create:
         return False
@@ -69,6 +71,9 @@ def _is_missing(path: str, task: Task, tally: Tally) -> bool:
     new = missing(path, really=task.really)
     for folder in new:
         tally.besides.add(f"make {shown(folder)}")
+    if new and belongs_to_system(new[-1]):
+        path = shown(new[-1])
+        context.voice.warn(f"{path} is made because of --really: it belongs to the system", path=path)
     return bool(new)
 
 
@@ -88,7 +93,7 @@ def _looked(root: Root, task: Task, tally: Tally, context: Context) -> bool:
     found = Tally(looking=True)
     whole = Walking(root, task, found, context, changing=False).run()
     if whole and found.is_clean and (due := policy.stamp_due(root, _digest(task), task.policy)):
-        found.besides.add(due)
+        found.besides.add(f"write {due}")
     tally.merge(found)
     return whole
 
@@ -101,9 +106,18 @@ def _changed(root: Root, task: Task, tally: Tally, context: Context) -> bool:
     done = Tally()
     whole = Walking(root, task, done, context, changing=True).run()
     if task.policy == STAMP and whole and not done.failures:
-        _note(stamp.finish(root, task.digest), context)
+        _stamp(root, task, done, context)
     tally.merge(done)
     return whole
+
+
+def _stamp(root: Root, task: Task, done: Tally, context: Context) -> None:
+    """Write the stamp, and count it where that is all that was to be done."""
+    due = policy.stamp_due(root, task.digest, task.policy) if done.is_clean else None
+    note = stamp.finish(root, task.digest)
+    _note(note, context)
+    if due and note is None:
+        done.besides.add(f"wrote {due}")
 
 
 def _stands(root: Root, task: Task, tally: Tally) -> bool:
@@ -146,21 +160,18 @@ class Walking:
             Stopped: the end was asked for.
             TemporaryError: another process has ended before its work was done.
         """
-        tally = Tally(looking=not self._changing)
-        acting = (Changing if self._changing else Looking)(self._terms, tally, enough=self._enough)
-        whole = True
+        acting = (Changing if self._changing else Looking)(self._terms, self._tally, enough=self._enough)
         try:
             if stat.S_ISDIR(self._root.found.st_mode):
                 self._walk(acting)
             else:
                 self._alone(acting)
         except Enough:
-            whole = False
-        self._tally.merge(tally)
-        return whole
+            return False
+        return True
 
     def _alone(self, acting: Changing | Looking) -> None:
-        wanted = self._task.places.alone()
+        wanted = self._task.places.root().wanted
         if wanted is None:
             acting.tally.excluded += 1
         else:
@@ -197,7 +208,7 @@ def _terms(root: Root, task: Task) -> Terms:
         owner=root.found.st_uid,
         one_file_system=task.one_file_system,
         hard_links=task.hard_links,
-        mounted=task.one_file_system and mountpoints.is_anything_below(root.path),
+        mounted=task.one_file_system and mounts.is_anything_below(root.path),
         keep_going=task.keep_going,
     )
 

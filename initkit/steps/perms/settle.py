@@ -19,7 +19,7 @@ from initkit.steps.perms.asked.mode import SET_IDS
 if TYPE_CHECKING:
     from initkit.steps.perms.asked.wanted import Terms, Wanted
 
-_ALWAYS, _EVERY = 32, 64  # so many changes of a sort are looked at again, and then each so-manieth
+_ALWAYS, _EVERY = 32, 64  # changes of a sort: so many are looked at again, and of the later ones one in so many
 _GOES = 8  # at one entry: each replica beside this one can come between once
 _changes: dict[tuple[int, int, bool, bool, bool], int] = {}
 
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
 
 
 class Refused(Exception):  # noqa: N818 - it carries an error of the system's to whoever can tell what it means
-    """A call that failed, and which one it was, as `causes.failure_of` knows them: own, mode, setgid or keep."""
+    """A call that failed, and which one it was, as `causes.failure_of` knows them: own, mode, setgid, keep or read."""
 
     def __init__(self, operation: str, error: OSError) -> None:
         super().__init__(operation, error)
@@ -111,24 +111,31 @@ def change(fd: int, found: os.stat_result, wanted: Wanted) -> Difference:
 
 
 def _make_sure(fd: int, wanted: Wanted) -> None:
-    rest = difference(os.stat(fd), wanted)
+    rest = difference(_state(fd), wanted)
     for _ in range(_GOES):
         if not rest:
             return
         _change(fd, rest, wanted)
-        rest = difference(os.stat(fd), wanted)
+        rest = difference(_state(fd), wanted)
     if rest:
         raise _not_kept(rest)
 
 
-def _is_looked_at_again(change: Difference) -> bool:
+def _state(fd: int) -> os.stat_result:
+    try:
+        return os.fstat(fd)
+    except OSError as error:  # a server says ESTALE of what somebody else has removed
+        raise Refused("read", error) from error
+
+
+def _is_looked_at_again(due: Difference) -> bool:
     """Whether it is looked at whether a change was kept.
 
     Some file systems say yes and do nothing (CIFS, FUSE, vFAT with ``quiet``), and they do so to all entries of a sort:
     the first ones on each file system tell, and later a few, as it may be remounted. One call in ten would be spent on
     it otherwise. chmod(2) drops setgid silently where CAP_FSETID is missing, which depends on the group of each entry.
     """
-    found, uid, gid, mode = change
+    found, uid, gid, mode = due
     if (found.st_mode if mode is None else mode) & SET_IDS:
         return True
     sort = (found.st_dev, stat.S_IFMT(found.st_mode), uid is None, gid is None, mode is None)
@@ -143,26 +150,38 @@ def _not_kept(rest: Difference) -> Refused:
     return Refused("setgid" if only_setgid else "keep", PermissionError(errno.EPERM, "not kept"))
 
 
-def _change(fd: int, change: Difference, wanted: Wanted) -> None:
+def _change(fd: int, due: Difference, wanted: Wanted) -> None:
     """Narrow the mode to what old and new share, change the owner, set the final mode.
 
     In that order nobody, old owner or new, may do more on the way than before and after.
     """
-    found, uid, gid, mode = change
+    found, uid, gid, mode = due
     if uid is not None or gid is not None:
         old = stat.S_IMODE(found.st_mode)
-        narrowed = mode is not None and _narrow(fd, change, wanted)
+        narrowed = mode is not None and _narrow(fd, due, wanted)
         if mode is None and old & SET_IDS and stat.S_ISREG(found.st_mode):
             mode = old  # it says setuid itself, and chown(2) takes it away
-        _chown(fd, change, old if narrowed else None)
+        _chown(fd, due, old if narrowed else None)
     if mode is not None:
+        _set(fd, mode)
+
+
+def _set(fd: int, mode: int) -> None:
+    """Set the final mode, also where it is that already: its old owner may have set another one meanwhile.
+
+    Whoever has just given it away, and has no CAP_FOWNER, may not; which is no matter if it is as it should be.
+    """
+    try:
         _chmod(fd, mode)
+    except Refused:
+        if stat.S_IMODE(_state(fd).st_mode) != mode:
+            raise
 
 
-def _narrow(fd: int, change: Difference, wanted: Wanted) -> bool:
+def _narrow(fd: int, due: Difference, wanted: Wanted) -> bool:
     """Whether there was anything to take away."""
-    old, new = stat.S_IMODE(change.found.st_mode), change.mode
-    narrowed = old if new is None else narrow(wanted, old, new, folder=stat.S_ISDIR(change.found.st_mode))
+    old, new = stat.S_IMODE(due.found.st_mode), due.mode
+    narrowed = old if new is None else narrow(wanted, old, new, folder=stat.S_ISDIR(due.found.st_mode))
     if narrowed == old:
         return False
     _chmod(fd, narrowed)
@@ -188,10 +207,10 @@ def _over(wanted: Wanted, old: int, *, folder: bool) -> int:
     return (old if mode is None else mode.over(old, folder=folder)) & ~wanted.umask
 
 
-def _chown(fd: int, change: Difference, before: int | None) -> None:
+def _chown(fd: int, due: Difference, before: int | None) -> None:
     """Give it to its owner; `before` is the mode to go back to where that is refused."""
     try:
-        kernel.chown(fd, -1 if change.uid is None else change.uid, -1 if change.gid is None else change.gid)
+        kernel.chown(fd, -1 if due.uid is None else due.uid, -1 if due.gid is None else due.gid)
     except OSError as error:
         if before is not None:
             with suppress(OSError):  # the first error tells more

@@ -51,6 +51,19 @@ def is_stamp(name: str) -> bool:
     return name.startswith(_PREFIX) and _NAME.fullmatch(name) is not None
 
 
+def is_one(folder: int, name: str) -> bool:
+    """Whether a file in a root is a stamp, for whatever rules and believed or not: it is empty, and so hides nothing.
+
+    A name alone proves nothing, as anybody may choose it.
+    """
+    if not is_stamp(name):
+        return False
+    try:
+        return _has_form(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except OSError:
+        return False  # the walk tells why
+
+
 def is_there(root: Root, digest: str) -> bool:
     """Whether a root has a stamp for this digest that can be believed."""
     try:
@@ -61,13 +74,26 @@ def is_there(root: Root, digest: str) -> bool:
     return _is_genuine(found)
 
 
-def could_be_written(root: Root) -> bool:
-    """Whether this user may write in the root: not where it is full, mounted read-only or someone else's."""
+def could_be_written(root: Root, digest: str) -> bool:
+    """Whether this user may write it: not where the root is full, mounted read-only or someone else's."""
     try:
         with _folder(root, _HELD) as folder:
+            if not _makes_way(folder, name_of(digest)):
+                return False
             return _has_room(folder) and os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True)
     except OSError:
         return False
+
+
+def _makes_way(folder: int, name: str) -> bool:
+    """Whether what has its name already can be removed: no folder, nor a file of others in a sticky root."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return True
+    root = os.fstat(folder)
+    owned = not root.st_mode & stat.S_ISVTX or os.geteuid() in {0, found.st_uid, root.st_uid}
+    return owned and not stat.S_ISDIR(found.st_mode)
 
 
 def _has_room(folder: int) -> bool:
@@ -131,12 +157,13 @@ def _folder(root: Root, flags: int) -> Iterator[int]:
         os.close(fd)
 
 
+def _has_form(found: os.stat_result) -> bool:
+    return found.st_mode == stat.S_IFREG | _MODE and found.st_nlink == 1 and found.st_size == 0
+
+
 def _is_genuine(found: os.stat_result) -> bool:
     return (
-        stat.S_ISREG(found.st_mode)
-        and stat.S_IMODE(found.st_mode) == _MODE
-        and found.st_nlink == 1
-        and found.st_size == 0
+        _has_form(found)
         and found.st_uid in {0, os.geteuid()}
         # whoever gives it another owner, mode or name changes the one; the other can be set, and that changes the one
         and found.st_ctime_ns == found.st_mtime_ns

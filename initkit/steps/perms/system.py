@@ -5,6 +5,7 @@ from __future__ import annotations
 # what the image needs to run; volumes are mounted below these (/usr/share/nginx/html, /var/lib/postgresql/data)
 _TOP = frozenset(f"/{name}" for name in ("", "bin", "boot", "dev", "etc", "proc", "sbin", "sys", "usr", "var"))
 _USR = frozenset(f"/usr/{name}" for name in ("bin", "lib", "libexec", "local", "sbin", "share"))
+_LOCAL = frozenset(f"/usr/local/{name}" for name in ("bin", "lib", "libexec", "sbin"))  # where images have Python
 _LIB = frozenset(f"{place}/lib{width}" for place in ("", "/usr") for width in ("", "32", "64", "x32"))
 # whose owners and modes logins, sudo and the loader trust; the last three are one file for all containers of a pod
 _TRUSTED = frozenset(
@@ -17,11 +18,11 @@ _BELOW = tuple(
     f"{path}/" for path in ("/proc", "/sys", "/dev", "/run/secrets/kubernetes.io", "/var/run/secrets/kubernetes.io")
 )
 PROGRAMS = tuple(
-    f"{path}/" for path in sorted(_LIB | {"/bin", "/boot", "/sbin", "/usr/bin", "/usr/sbin", "/usr/libexec"})
+    f"{path}/" for path in sorted(_LIB | _LOCAL | {"/bin", "/boot", "/sbin", "/usr/bin", "/usr/sbin", "/usr/libexec"})
 )
 _MEMORY = "/dev/shm"  # noqa: S108 - an emptyDir in memory is often mounted there
 # many pods mount a volume here, as the image may be read-only; without one they are the image's
-OFTEN_MOUNTED = frozenset(
+OFTEN_MOUNTED = _LOCAL | frozenset(
     f"/{name}"
     for name in (
         "home", "media", "mnt", "opt", "root", "run", "srv", "tmp",

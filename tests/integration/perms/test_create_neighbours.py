@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_clock import make_context
-from fix_perms import mode_of
+from fix_perms import mode_of, perms
 from fix_perms_create import DIGEST, instants, running, wanted, watched
 
 from initkit.core.errors import PermanentError, TemporaryError
@@ -113,6 +113,30 @@ def test_what_a_living_run_holds_is_left_alone(volume: Path) -> None:
         os.close(fd)
     assert create(str(volume / "y"), wanted(), make_context())
     assert not held.exists()
+
+
+def test_names_of_our_own_hide_nothing_from_a_walk(volume: Path) -> None:
+    below = volume / "sub"
+    below.mkdir()
+    (below / new_name()).mkdir(mode=0o755)
+    (leave(volume) / "file").touch(0o644)
+    (volume / stamp.name_of(DIGEST)).write_text("no stamp")
+    step = perms(volume, umask="0077")
+    step.apply(make_context())
+    modes = {mode_of(Path(folder, name)) for folder, folders, files in os.walk(volume) for name in folders + files}
+    assert modes == {"0700", "0600"}
+
+
+def test_a_folder_that_a_living_run_is_making_is_not_walked_but_counted(volume: Path) -> None:
+    held = leave(volume)
+    fd = os.open(held, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        outcome = perms(volume, dir_mode="0711").apply(make_context())
+    finally:
+        os.close(fd)
+    assert (outcome.facts["vanished"], outcome.facts["seen"]) == (1, 1)
+    assert mode_of(held) != "0711"
 
 
 def test_whoever_removes_what_is_being_made_only_delays_it(volume: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_need import need, need_program
-from fix_perms import NOBODY_IN_PARTICULAR, mode_of, need_root, ordinary_user
+from fix_perms import NOBODY_IN_PARTICULAR, mode_of, mounting, need_root, ordinary_user
 from fix_perms_create import running
 
 if TYPE_CHECKING:
@@ -20,14 +20,6 @@ def with_only(*capabilities: str) -> list[str]:
     need_root()
     kept = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     return [need_program("setpriv", "util-linux"), f"--bounding-set={kept}", f"--inh-caps={kept}"]
-
-
-def mounting(script: str) -> list[str]:
-    """A prefix for a command that runs where `script` has mounted something."""
-    unshare = [need_program("unshare", "util-linux"), "-m" if os.geteuid() == 0 else "-Urm"]
-    shell = [*unshare, "sh", "-e", "-c", f'{script}\nexec "$@"', "sh"]
-    need(subprocess.run([*shell, "true"], capture_output=True, check=False).returncode == 0, "mount namespaces")
-    return shell
 
 
 def test_an_owner_that_may_not_be_given_fails_before_there_is_anything(volume: Path) -> None:
@@ -98,6 +90,22 @@ def test_a_group_that_this_user_has_may_be_given(volume: Path) -> None:
         told = runner.ask("one", volume / "a/b", uid=NOBODY_IN_PARTICULAR, gid=NOBODY_IN_PARTICULAR, mode="2770")
     assert told == {"made": True}
     assert [mode_of(volume / name) for name in ("a", "a/b")] == ["2770", "2770"]
+
+
+def test_where_nothing_could_be_taken_away_again_nothing_is_made(volume: Path) -> None:
+    need_root()
+    chattr = need_program("chattr", "e2fsprogs")
+    done = subprocess.run([chattr, "+a", volume], capture_output=True, check=False)
+    need(done.returncode == 0, "a file system with append-only folders")
+    try:
+        with running() as runner:
+            told = runner.ask("one", volume / "a/b")
+    finally:
+        subprocess.run([chattr, "-a", volume], check=True)
+    assert told["error"] == (
+        f"cannot create {volume}/a/b: it is append-only; see `lsattr` on the node, and clear it by `chattr -a`"
+    )
+    assert os.listdir(volume) == []
 
 
 def test_a_read_only_volume(volume: Path) -> None:

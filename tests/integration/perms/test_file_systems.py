@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from fix_need import need, need_program
+from fix_need import need_program
 from fix_perms import ask_all, fill, mounting, need_root, snapshot
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ _FULL = "dd if=/dev/zero of='{0}/big' bs=1k 2> /dev/null || true; if echo more >
 def asked(volume: Path, **more: str) -> dict[str, object]:
     owner = {"owner": "1:2"} if os.geteuid() == 0 else {}
     return {"paths": [str(volume)], "file-mode": "0640", "dir-mode": "2750", **owner, **more}
-
-
-def mounted(script: str, what: str) -> list[str]:
-    """A prefix as `mounting` gives it; the test needs that this can be mounted."""
-    prefix = mounting(script)
-    tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
-    need(tried.returncode == 0, what)
-    return prefix
 
 
 def settles(given: dict[str, object], prefix: Sequence[str], entries: int) -> None:
@@ -64,7 +56,7 @@ def overlay(volume: Path) -> str:
 
 def test_overlay(volume: Path, overlay: str) -> None:
     before = snapshot(volume.parent / "lower")
-    settles(asked(volume), mounted(overlay, "overlay mounts"), 25)
+    settles(asked(volume), mounting(overlay, "overlay mounts"), 25)
     assert snapshot(volume.parent / "lower") == before
 
 
@@ -72,7 +64,7 @@ def test_overlay_whose_upper_layer_is_full_is_named_for_what_it_is(volume: Path,
     lower = volume.parent / "lower"
     (lower / "0/1").write_bytes(b"x" * 700_000)
     (lower / "1/1").write_bytes(b"x" * 700_000)
-    told = ask_all(["apply", "check"], asked(volume), mounted(overlay, "overlay mounts"))
+    told = ask_all(["apply", "check"], asked(volume), mounting(overlay, "overlay mounts"))
     assert told[0].kind == "TemporaryError"
     assert "no space is left on the volume" in told[0].text
     assert told[1].kind == "Pending"
@@ -97,7 +89,7 @@ def test_ext4_that_is_full(volume: Path) -> None:
     # it runs more than once, and each time begins with an empty one
     fresh = f"cp '{image}' '{image}.new'; mount -o loop '{image}.new' '{volume}'; rmdir '{volume}/lost+found'"
     script = f"{fresh}; {planted(f'{volume}')}"
-    settles(asked(volume), mounted(f"{script}; {_FULL.format(volume)}", "loop mounts"), 9)
+    settles(asked(volume), mounting(f"{script}; {_FULL.format(volume)}", "loop mounts"), 9)
 
 
 def test_a_read_only_bind_mount_passes_where_nothing_is_wrong_with_it(volume: Path) -> None:

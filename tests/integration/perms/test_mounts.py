@@ -143,7 +143,7 @@ def test_file_systems_of_the_kernel_are_refused_wherever_they_are(volume: Path, 
     assert f"it is on {kind}, which belongs to the kernel" in told.text
 
 
-@pytest.mark.parametrize("path", ["/srv", "/mnt", "/media"])
+@pytest.mark.parametrize("path", ["/srv", "/mnt", "/media", "/usr/local/sbin"])
 def test_folders_of_the_image_are_volumes_only_where_one_is_mounted(path: str) -> None:
     need(os.path.isdir(path) and os.stat(path).st_dev == os.stat("/").st_dev, f"{path} on the root's file system")
     given: dict[str, object] = {"paths": [path], "dir-mode": "u+rx", "max-depth": "0"}

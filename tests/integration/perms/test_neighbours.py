@@ -1,30 +1,29 @@
-"""Others work in the tree meanwhile: replicas, and neighbours who mean to lead the walk out of it."""
+"""Neighbours work in the tree meanwhile, and mean to lead the walk out of it."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import select
 import stat
 import struct
-import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fix_clock import make_context
 from fix_need import need
 from fix_neighbours import Move, exchanges, move, neighbour
-from fix_perms import Told, command, fill, held_to, need_root, perms, shared_from, snapshot, to_and_fro
+from fix_perms import fill, held_to, need_root, perms, shared_from, snapshot, to_and_fro
 
 from initkit.core.assemble import assemble
 from initkit.core.errors import InitkitError
 from initkit.core.outcome import Pending, Satisfied, Status
 from initkit.steps.perms.step import STEP
+from initkit.steps.perms.walking.changing import Changing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _FOLDERS, _FILES = 40, 60  # a walk takes tens of milliseconds
@@ -74,6 +73,18 @@ def settles(volume: Path) -> None:
     assert isinstance(step.check(make_context()), Satisfied)
 
 
+def unharmed(
+    volume: Path, kept: Path, moves: Sequence[Move], number: int, *, of: Callable[[Path], object] = snapshot
+) -> None:
+    """So many walks while a neighbour makes these moves change nothing of what is kept, and then it settles."""
+    before = of(kept)
+    with neighbour(moves) as other:
+        walks(volume, number)
+    assert other.moves > 60
+    assert of(kept) == before
+    settles(volume)
+
+
 def links_to(outside: Path, volume: Path) -> list[Move]:
     """Folders that change places with links to what has their names outside, at two depths."""
     moves = []
@@ -86,12 +97,7 @@ def links_to(outside: Path, volume: Path) -> list[Move]:
 
 
 def test_folders_that_change_places_with_links_lead_nobody_out_of_the_tree(volume: Path, outside: Path) -> None:
-    before = snapshot(outside)
-    with neighbour(links_to(outside, volume)) as other:
-        walks(volume, 32)
-    assert other.moves > 60
-    assert snapshot(outside) == before
-    settles(volume)
+    unharmed(volume, outside, links_to(outside, volume), 32)
 
 
 def test_files_that_change_places_with_links_and_fifos(volume: Path, outside: Path) -> None:
@@ -104,12 +110,7 @@ def test_files_that_change_places_with_links_and_fifos(volume: Path, outside: Pa
             else:
                 os.mkfifo(bait, 0o604)
             moves.append(move(volume / f"{folder}/{file}", bait))
-    before = snapshot(outside)
-    with neighbour(moves) as other:
-        walks(volume, 12)
-    assert other.moves > 60
-    assert snapshot(outside) == before
-    settles(volume)
+    unharmed(volume, outside, moves, 12)
 
 
 def test_files_that_change_places_with_hard_links_to_files_of_others(volume: Path, outside: Path) -> None:
@@ -133,12 +134,7 @@ def test_folders_that_become_files_and_back(volume: Path, outside: Path) -> None
         (volume.parent / "bait" / f"{folder}").touch(mode=0o604)
         moves.append(move(volume / f"{folder}", volume.parent / "bait" / f"{folder}"))
         moves.append(move(volume / f"{folder}/0", volume / f"{folder}/below"))
-    before = snapshot(outside)
-    with neighbour(moves) as other:
-        walks(volume, 12)
-    assert other.moves > 60
-    assert snapshot(outside) == before
-    settles(volume)
+    unharmed(volume, outside, moves, 12)
 
 
 def chain(top: Path, depth: int) -> list[Path]:
@@ -160,12 +156,24 @@ def test_folders_that_are_moved_about_and_out_while_the_walk_is_deep_in_them(vol
     moves = [move(deep[level], theirs[-1] / f"{level}", exchange=False) for level in (5, 20)]
     moves += [move(volume / f"{folder}", theirs[-1] / f"moved-{folder}", exchange=False) for folder in range(0, 10, 4)]
     moves += [move(deep[30], volume / "2/d", exchange=False)]
-    kept = owned(away)
-    with neighbour(moves) as other:
-        walks(volume, 60)
-    assert other.moves > 60
-    assert owned(away) == kept
-    settles(volume)
+    unharmed(volume, away, moves, 60, of=owned)
+
+
+def test_where_a_deep_folder_is_moved_away_all_else_is_done(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = chain(volume / "deep", _DEEP)
+    for folder in deep:
+        (folder / "aside").mkdir(mode=0o755)
+    settle_folder = Changing.folder
+
+    def move_and_settle(self: Changing, *args: Any) -> None:
+        if deep[10].exists():
+            deep[10].rename(volume.parent / "away")
+        settle_folder(self, *args)
+
+    monkeypatch.setattr(Changing, "folder", move_and_settle)
+    done = perms(volume, dir_mode="0700").apply(make_context())
+    assert done.facts["changed"] == 1 + 2 * _DEEP
+    assert [path for path, found in snapshot(volume).items() if found[1] & 0o777 == 0o755] == []
 
 
 def test_deep_folders_that_are_moved_to_where_the_same_names_are_above_them(volume: Path) -> None:
@@ -173,12 +181,7 @@ def test_deep_folders_that_are_moved_to_where_the_same_names_are_above_them(volu
     deep, theirs = chain(volume / "deep", _DEEP), chain(away, _DEEP)
     # few, or the walk would seldom come so deep that it has to come back up
     moves = [move(deep[level], theirs[level - 1] / "ours", exchange=False) for level in (10, 25)]
-    kept = owned(away)
-    with neighbour(moves) as other:
-        walks(volume, 60)
-    assert other.moves > 60
-    assert owned(away) == kept
-    settles(volume)
+    unharmed(volume, away, moves, 60, of=owned)
 
 
 def test_a_root_that_changes_places_with_a_link_is_refused_or_walked(volume: Path, outside: Path) -> None:
@@ -261,32 +264,3 @@ def test_a_root_that_is_no_file_and_no_folder_is_not_opened(volume: Path, kind: 
     perms(special, file_mode="0600").apply(make_context())
     assert watch.opened() == 0
     assert stat.S_IMODE(special.lstat().st_mode) == 0o604
-
-
-def test_replicas_side_by_side_all_succeed(volume: Path) -> None:
-    fill(volume, 10, 100)
-    given = to_and_fro(volume)[0]
-    replicas = [
-        subprocess.Popen(
-            command(given), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(6)
-    ]
-    told = []
-    for replica in replicas:
-        assert replica.stdin is not None
-        replica.stdin.write("check\n")
-        replica.stdin.flush()
-    for replica in replicas:
-        assert replica.stdout is not None
-        assert Told(**json.loads(replica.stdout.readline())).kind in {"Pending", "Satisfied"}
-    for replica in replicas:
-        assert replica.stdin is not None
-        replica.stdin.write("apply\n")
-        replica.stdin.flush()
-    for replica in replicas:
-        out, err = replica.communicate(timeout=60)
-        assert err == ""
-        told.append(Told(**json.loads(out)))
-    assert {one.kind for one in told} <= {"changed", "ok"}
-    assert isinstance(assemble(STEP, given).check(make_context()), Satisfied)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fix_need import need, need_program
-from fix_perms import NOBODY_IN_PARTICULAR, mode_of, need_root, snapshot
+from fix_clock import make_context
+from fix_perms import NOBODY_IN_PARTICULAR, mode_of, mounting, need_root, perms, snapshot
 from fix_perms_create import DIGEST, OTHER, running, wanted
 
 from initkit.steps.perms import stamp
@@ -217,11 +217,8 @@ def test_what_root_has_written_an_ordinary_user_believes(tree: Path) -> None:
 
 
 def test_a_volume_that_is_mounted_read_only_is_no_failure(tree: Path) -> None:
-    unshare = [need_program("unshare", "util-linux"), "-m" if os.geteuid() == 0 else "-Urm"]
-    script = f"mount --bind '{tree}' '{tree}'; mount -o remount,bind,ro '{tree}'; exec \"$@\""
-    prefix = [*unshare, "sh", "-e", "-c", script, "sh"]
-    need(subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0, "mount namespaces")
-    due, begun, finished, is_there = elsewhere(tree, prefix)
+    script = f"mount --bind '{tree}' '{tree}'; mount -o remount,bind,ro '{tree}'"
+    due, begun, finished, is_there = elsewhere(tree, mounting(script))
     assert (due, begun, is_there) == ("None", "None", "False")
     assert finished.endswith("(read-only file system): the next run looks at everything again")
 
@@ -239,12 +236,24 @@ def test_a_root_that_belongs_to_someone_else_is_no_failure(tree: Path) -> None:
     assert believed(tree, OTHER)
 
 
+def test_a_stamp_that_cannot_be_replaced_is_not_due(tree: Path) -> None:
+    (tree / stamp.name_of(DIGEST)).mkdir()
+    with a_root(tree) as root:
+        assert stamp_due(root, DIGEST, STAMP) is None
+        assert stamp_due(root, OTHER, STAMP)
+
+
+def test_a_stamp_of_others_in_a_sticky_root_is_not_due(tree: Path) -> None:
+    need_root()
+    os.chown(put(tree), 1000, 1000)
+    tree.chmod(0o1777)
+    assert elsewhere(tree, uid=NOBODY_IN_PARTICULAR)[0] == "None"
+    assert elsewhere(tree)[0] != "None"
+
+
 def test_a_full_volume_is_no_failure(volume: Path) -> None:
-    unshare = [need_program("unshare", "util-linux"), "-m" if os.geteuid() == 0 else "-Urm"]
-    script = f"mount -t tmpfs -o nr_inodes=2,mode=0777 none '{volume}'; mkdir '{volume}/there'; exec \"$@\""
-    prefix = [*unshare, "sh", "-e", "-c", script, "sh"]
-    need(subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0, "mount namespaces")
-    finished, is_there = elsewhere(volume, prefix)[2:]
+    script = f"mount -t tmpfs -o nr_inodes=2,mode=0777 none '{volume}'; mkdir '{volume}/there'"
+    finished, is_there = elsewhere(volume, mounting(script))[2:]
     assert is_there == "False"
     assert "no space left" in finished
 
@@ -262,9 +271,18 @@ def test_where_times_are_not_kept_no_stamp_is_left_and_that_is_said(
 def test_a_tree_that_is_right_but_not_stamped_is_to_be_stamped_where_that_can_be_done(tree: Path) -> None:
     with a_root(tree) as root:
         assert stamp_due(root, DIGEST, "always") is None
-        assert stamp_due(root, DIGEST, STAMP) == f"write {root.path}/{stamp.name_of(DIGEST)}"
+        assert stamp_due(root, DIGEST, STAMP) == f"{root.path}/{stamp.name_of(DIGEST)}"
         stamp.finish(root, DIGEST)
         assert stamp_due(root, DIGEST, STAMP) is None
+
+
+def test_a_run_that_does_nothing_but_stamp_says_so(tree: Path) -> None:
+    step = perms(tree, umask="0000", policy="stamp")
+    path = f"{os.path.realpath(tree)}/{stamp.name_of(step.task().digest)}"
+    assert step.check(make_context()).detail == f"write {path}; 10 entries as they should be"
+    done = step.apply(make_context())
+    assert (done.status, done.detail) == ("changed", f"wrote {path}; 10 entries as they should be")
+    assert step.apply(make_context()).status == "ok"
 
 
 def test_a_root_that_is_a_file_has_no_stamp(tree: Path) -> None:

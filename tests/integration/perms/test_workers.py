@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
-from typing import TYPE_CHECKING
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fix_clock import RecordingVoice, make_context
@@ -15,12 +19,13 @@ from initkit.core.errors import Stopped, TemporaryError
 from initkit.core.outcome import Pending, Satisfied
 from initkit.core.stop import Stop
 from initkit.steps.perms.step import STEP
-from initkit.steps.perms.walking import crew, others
+from initkit.steps.perms.walking import crew, others, pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from initkit.core.step import Context
     from initkit.steps.perms.step import Perms
 
 LOST = (
@@ -33,8 +38,34 @@ BROKEN = (
 )
 
 
+CALL = crew.Crew._call
+
+
+def context(**given: Any) -> Context:
+    """As usual, and with what has workers counted where coverage is measured."""
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return make_context(environ=measured, **given)
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """So many, and none between those that are in use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    while not taken or taken[-1] < highest:
+        taken.append(os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 1 + count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken:
+            os.close(fd)
 
 
 def children() -> str:
@@ -48,14 +79,13 @@ def children() -> str:
 
 @pytest.fixture(autouse=True)
 def together(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Three processes from the first entries on: the one that begins waits until all others have begun too."""
-    call = crew.Crew._call
+    """Three processes from the first entries on: the one that begins waits until all others wait for work."""
 
     def call_and_wait(self: crew.Crew) -> None:
-        call(self)
-        pool = self.pool
-        assert pool is not None
-        eventually(lambda: all(pool.has_begun(index) for index in range(3)))
+        CALL(self)
+        shared = self.pool
+        assert shared is not None
+        eventually(lambda: shared._page[pool._IDLE : pool._IDLE + 3] == b"\0\1\1")
 
     monkeypatch.setattr(crew, "_WORTH", 1)
     monkeypatch.setattr(crew, "cores", lambda: 3)
@@ -63,6 +93,12 @@ def together(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = descriptors(), children()
     yield
     assert (descriptors(), children()) == before
+
+
+@pytest.fixture
+def giving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that begins takes back nothing that it gives away, however late another comes to it."""
+    monkeypatch.setattr(pool.Pool, "taken", lambda _: None)
 
 
 def make(path: Path, mode: int = 0o644) -> None:
@@ -110,10 +146,10 @@ def test_three_come_to_the_same_as_one(wide: Path, monkeypatch: pytest.MonkeyPat
     step = step_of(
         wide, exclude=["3/**"], rules=[{"path": "4/**", "file-mode": "0600"}, {"path": "**/7", "file-mode": "0400"}]
     )
-    found = step.check(make_context(looking=True))
+    found = step.check(context(looking=True))
     monkeypatch.setattr(crew, "cores", lambda: 1)
     monkeypatch.setattr(crew, "_WORTH", 10**9)
-    alone = step.check(make_context(looking=True))
+    alone = step.check(context(looking=True))
     assert isinstance(found, Pending)
     assert isinstance(alone, Pending)
     assert {**found.facts, "paths": 0} == {**alone.facts, "paths": 0}
@@ -121,55 +157,58 @@ def test_three_come_to_the_same_as_one(wide: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_three_change_everything_and_then_find_nothing(wide: Path) -> None:
-    done = step_of(wide).apply(make_context())
+    done = step_of(wide).apply(context())
     assert done.facts["changed"] == done.facts["seen"] == 1 + 192 + 2501 + 1 + 1 + 8 + 96 + 1 + 151
     assert modes(wide) == {"folders": {"0750"}, "files": {"0640"}}
-    again = step_of(wide).apply(make_context())
+    again = step_of(wide).apply(context())
     assert (again.status, again.facts["seen"]) == ("ok", done.facts["seen"])
 
 
 def test_a_folder_comes_after_all_that_is_in_it_whoever_does_it(wide: Path) -> None:
-    step_of(wide).apply(make_context())
+    step_of(wide).apply(context())
     for folder, folders, files in os.walk(os.fsencode(wide)):
         newest = max([os.lstat(os.path.join(folder, name)).st_ctime_ns for name in folders + files], default=0)
         assert os.lstat(folder).st_ctime_ns >= newest, folder
 
 
 def test_the_first_difference_is_enough_whoever_finds_it(wide: Path) -> None:
-    step_of(wide).apply(make_context())
-    assert isinstance(step_of(wide).check(make_context()), Satisfied)
+    step_of(wide).apply(context())
+    assert isinstance(step_of(wide).check(context()), Satisfied)
     (wide / "flat/2471").chmod(0o600)
-    found = step_of(wide).check(make_context())
+    found = step_of(wide).check(context())
     assert isinstance(found, Pending)
     assert found.changes == (f"{wide}/flat/2471: mode 0600 -> 0640",)
 
 
 def test_progress_counts_what_all_have_seen(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "_TOLD", 0.0)
+    monkeypatch.setattr(crew, "_WORTH", 500)
     voice = RecordingVoice()
-    step_of(wide).apply(make_context(voice=voice))
+    step_of(wide).apply(context(voice=voice))
     counts = [int(text.split()[0]) for _, text, _ in voice.progressed]
     assert {name for name, _, _ in voice.progressed} == {str(wide)}
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
 
 
+@pytest.mark.usefixtures("giving")
 def test_a_worker_that_is_killed_is_told_and_the_next_attempt_finishes_it(
     wide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(others, "_START", LOST)
         with pytest.raises(TemporaryError) as caught:
-            step_of(wide).apply(make_context())
+            step_of(wide).apply(context())
     assert "one of them was killed; look for a limit of memory" in str(caught.value)
-    step_of(wide).apply(make_context())
+    step_of(wide).apply(context())
     assert modes(wide) == {"folders": {"0750"}, "files": {"0640"}}
 
 
+@pytest.mark.usefixtures("giving")
 def test_what_a_worker_did_not_foresee_is_a_bug_with_its_traceback(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(others, "_START", BROKEN)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        step_of(wide).apply(make_context())
+        step_of(wide).apply(context())
 
 
 def test_a_signal_ends_all_of_them(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +221,9 @@ def test_a_signal_ends_all_of_them(wide: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(crew, "_TOLD", 0.0)
     with pytest.raises(Stopped):
-        step_of(wide).apply(make_context(stop=stop, voice=Stopping()))
+        step_of(wide).apply(context(stop=stop, voice=Stopping()))
     assert not stop.has_work_in_flight
-    assert step_of(wide).apply(make_context()).status == "changed"
+    assert step_of(wide).apply(context()).status == "changed"
 
 
 def test_where_no_other_process_can_be_started_one_does_it_all(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +231,49 @@ def test_where_no_other_process_can_be_started_one_does_it_all(wide: Path, monke
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "posix_spawn", refuse)
-    monkeypatch.setattr("fix_guard.eventually", lambda _: None)
-    monkeypatch.setitem(globals(), "eventually", lambda _: None)
-    assert step_of(wide).apply(make_context()).status == "changed"
+    monkeypatch.setattr(crew.Crew, "_call", CALL)
+    assert step_of(wide).apply(context()).status == "changed"
     assert modes(wide) == {"folders": {"0750"}, "files": {"0640"}}
+
+
+def test_what_nobody_takes_is_walked_with_few_descriptors(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    opened = []
+
+    class Counting(RecordingVoice):
+        def progress(self, name: str, text: str, *, share: float | None = None) -> None:
+            super().progress(name, text, share=share)
+            opened.append(descriptors())
+
+    folder = wide / "deep"
+    for _ in range(150):
+        for aside in range(2):
+            (folder / f"aside-{aside}" / "below").mkdir(parents=True)
+        folder /= "d"
+    monkeypatch.setattr(socket, "send_fds", refuse)
+    monkeypatch.setattr(crew, "_WORTH", 0)
+    monkeypatch.setattr(crew, "_TOLD", 0.0)
+    before = descriptors()
+    done = step_of(wide).apply(make_context(voice=Counting()))
+    assert (done.facts["failed"], done.facts["vanished"]) == (0, 0)
+    assert modes(wide) == {"folders": {"0750"}, "files": {"0640"}}
+    assert max(opened) - before < 100
+
+
+def test_a_terminals_interrupt_is_left_to_the_process_that_began(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for signum in ("SIGINT", "SIGTERM"):
+        interrupted = f"import os, signal; os.kill(os.getpid(), signal.{signum}); {others._START}"
+        with monkeypatch.context() as patch:
+            patch.setattr(others, "_START", interrupted)
+            step_of(wide).check(make_context(looking=True))
+
+
+@pytest.mark.parametrize("free", range(4))
+def test_what_could_not_be_started_leaves_no_descriptor_open(free: int) -> None:
+    """The fixture counts them."""
+    with pytest.raises(OSError, match="Too many open files"), descriptors_left(free):
+        pool.Pool.opened(2)
+    with pytest.raises(OSError, match="Too many open files"), descriptors_left(free):
+        others.start(b"", [], {})

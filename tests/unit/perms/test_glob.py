@@ -15,7 +15,7 @@ def matches(glob: str, path: str) -> bool:
     """Whether what a path leads to, which is no folder, is matched."""
     places = Places([(parse_glob(glob), Wanted(uid=1))])
     if not path:
-        return places.alone() != NOTHING
+        return places.root().wanted != NOTHING
     folder, _, name = path.rpartition("/")
     return places.at(folder).of(name) != NOTHING
 

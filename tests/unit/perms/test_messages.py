@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from initkit.core.errors import PermanentError, TemporaryError
-from initkit.steps.perms.denied import capabilities, mounts
 from initkit.steps.perms.denied.capabilities import Held
 from initkit.steps.perms.denied.causes import Failure, failure_of, meaning, shown
-from initkit.steps.perms.denied.facts import Facts, Place, Process, confining_context, covers, enforced_profile
-from initkit.steps.perms.denied.mounts import Mount
+from initkit.steps.perms.denied.facts import Entry, Facts, Process
 from initkit.steps.perms.kernel import APPEND_ONLY, IMMUTABLE
+from initkit.steps.perms.mounts import Mount
 from initkit.steps.perms.walking.tally import Tally
 
 _ALL = frozenset({"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID"})
@@ -24,17 +23,9 @@ USER = Process(Held(1000, frozenset(), _GIVEN))
 SELINUX = "system_u:system_r:container_t:s0:c12,c34"
 EPERM, EACCES = errno.EPERM, errno.EACCES
 
-# as proc_pid_mountinfo(5) has it
-_MOUNTINFO = b"""\
-511 490 0:52 / / ro,relatime master:1 - overlay overlay rw,lowerdir=/l/ABC:/l/DEF,upperdir=/u,workdir=/w
-530 511 0:61 /export/my\\040files /my\\040files rw,relatime shared:3 master:2 - nfs4 10.0.0.7:/export rw,vers=4.2
-531 511 259:1 /var/lib/kubelet/pods/1/volumes /data ro,noatime - ext4 /dev/nvme0n1p1 rw,seclabel
-532 511 0:70 / /bucket rw,nosuid - fuse.s3fs s3fs ro,user_id=0,group_id=0
-"""
 
-
-def on(kind: str, process: Process = ROOT, **place: Any) -> Facts:
-    return Facts(process, Place(Mount("/data", kind))._replace(**place))
+def on(kind: str, process: Process = ROOT, **entry: Any) -> Facts:
+    return Facts(process, Entry(Mount("/data", kind))._replace(**entry))
 
 
 def why(operation: str, number: int, facts: Facts) -> Failure:
@@ -63,8 +54,8 @@ def test_the_capability_that_is_missing_is_named_and_granted(operation: str, num
 def test_what_the_container_has_does_not_reach_another_user_than_root() -> None:
     failure = why("own", EPERM, on("ext4", USER))
     assert failure.reason == (
-        "Operation not permitted (UID 1000 without CAP_CHOWN), which is in the bounding set but not in effect"
-        " because UID 1000 is not root"
+        "Operation not permitted (UID 1000 without CAP_CHOWN, which is in the bounding set but not in effect"
+        " because UID 1000 is not root)"
     )
     assert "{runAsUser: 0, runAsNonRoot: false, capabilities: {add: [CHOWN]}}" in failure.advice
     assert "fsGroup" in failure.advice
@@ -171,14 +162,14 @@ def test_where_nobody_may_be_a_user_a_missing_capability_comes_first() -> None:
 @pytest.mark.parametrize(
     ("mount", "reason", "advice"),
     [
-        (Mount("/data", "ext4", read_only=True), "the file system is mounted read-only", "volumeMount"),
-        (Mount("/data", "ext4", read_only=True, all_read_only=True), "read-only everywhere", "after an error"),
-        (Mount("/", "overlay", read_only=True), "the container's root file system", "readOnlyRootFilesystem"),
+        (Mount("/data", "ext4"), "the file system is mounted read-only", "volumeMount"),
+        (Mount("/data", "ext4", all_read_only=True), "read-only everywhere", "after an error"),
+        (Mount("/", "overlay"), "the container's root file system", "readOnlyRootFilesystem"),
         (None, "the file system is mounted read-only", "volumeMount"),
     ],
 )
 def test_what_is_read_only_is_said_where_it_was_asked_for(mount: Mount | None, reason: str, advice: str) -> None:
-    failure = why("mode", errno.EROFS, Facts(ROOT, Place(mount)))
+    failure = why("mode", errno.EROFS, Facts(ROOT, Entry(mount)))
     assert reason in failure.reason
     assert advice in failure.advice
 
@@ -230,6 +221,17 @@ def test_only_the_first_ten_of_many_failures_are_shown() -> None:
     assert "/data/10" not in text
 
 
+def test_capabilities_that_are_missing_are_to_be_added_all_at_once() -> None:
+    tally = Tally()
+    for operation, number in (("mode", EPERM), ("own", EPERM), ("read", EACCES)):
+        tally.failed("/data/a", why(operation, number, on("ext4", USER)))
+    tally.failed("/data/b", Failure("changing the mode of", "it is immutable", "do that"))
+    text = str(tally.error("x"))
+    assert "add: [CHOWN, DAC_READ_SEARCH, FOWNER]}} (" in text
+    assert text.count("securityContext: {fsGroup: GID}") == 1
+    assert text.endswith("; do that")
+
+
 def test_a_walk_is_repeated_unless_something_failed_that_stays_so() -> None:
     tally = Tally()
     tally.failed("/data/a", failure_of("read", OSError(errno.ESTALE, "")))
@@ -245,47 +247,6 @@ def test_where_nobody_knows_capabilities_none_is_missed() -> None:
 
 def test_equal_failures_are_counted_as_one() -> None:
     assert len({failure_of("own", OSError(EPERM, "x")), failure_of("own", OSError(EPERM, "y"))}) == 1
-
-
-def test_capabilities_as_the_kernel_tells_them() -> None:
-    status = b"Name:\tpython\nCapInh:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t00000000a80425fb\n"
-    assert capabilities.read(status, 1000) == USER.held
-    assert capabilities.read(b"", 0) == Held(0)
-
-
-def test_mounts_as_the_kernel_tells_them() -> None:
-    assert mounts.read(_MOUNTINFO, 511) == Mount("/", "overlay", read_only=True)
-    assert mounts.read(_MOUNTINFO, 530) == Mount("/my files", "nfs4")
-    assert mounts.read(_MOUNTINFO, 531) == Mount("/data", "ext4", read_only=True)
-    assert mounts.read(_MOUNTINFO, 532) == Mount("/bucket", "fuse.s3fs", all_read_only=True)
-    assert mounts.read(_MOUNTINFO, 5) is None
-
-
-@pytest.mark.parametrize(
-    ("context", "enforcing", "selinux", "profile"),
-    [
-        (SELINUX, "1", SELINUX, ""),
-        (SELINUX, "", SELINUX, ""),  # a container need not see whether it is enforced
-        (SELINUX, "0", "", ""),
-        ("system_u:system_r:spc_t:s0", "1", "", ""),
-        ("cri-containerd.apparmor.d (enforce)", "", "", "cri-containerd.apparmor.d"),
-        ("docker-default (complain)", "", "", ""),
-        ("unconfined", "", "", ""),
-        ("", "", "", ""),
-    ],
-)
-def test_what_confines_a_process(context: str, enforcing: str, selinux: str, profile: str) -> None:
-    assert confining_context(context, enforcing) == selinux
-    assert enforced_profile(context) == profile
-
-
-def test_a_user_namespace_maps_what_its_ranges_have() -> None:
-    pods = [(0, 65536)]
-    assert covers(pods, 65534)
-    assert not covers(pods, 65536)
-    assert not covers(pods, 0, 2**32 - 1)
-    assert covers([(0, 2**32 - 1)], 0, 2**32 - 1)
-    assert covers([], 4711)
 
 
 def test_names_that_are_no_text_can_be_printed() -> None:

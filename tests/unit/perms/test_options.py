@@ -184,10 +184,10 @@ def test_owners_by_number_and_name() -> None:
 
 def test_names_that_the_image_does_not_know() -> None:
     with pytest.raises(
-        PermanentError, match=r"cannot find the user 'no-such': this image knows no user .*id -u no-such"
+        PermanentError, match=r"cannot find the user 'no-such': this image knows no user .*grep \^no-such: /etc/passwd"
     ):
         user_id("no-such")
-    with pytest.raises(PermanentError, match=r"cannot find the group 'no-such'.*id -g no-such"):
+    with pytest.raises(PermanentError, match=r"cannot find the group 'no-such'.*`grep \^no-such: /etc/group`"):
         group_id("no-such")
 
 
@@ -242,6 +242,11 @@ def test_a_root_of_the_system_is_warned_of(path: str, voice: RecordingVoice) -> 
     perms(paths=[path], umask="0000", rules=["x=0640"], max_depth="0", really="true").check(make_context(voice=voice))
     real = os.path.realpath(path)
     assert any(text.startswith(f"{real} is set because of --really: ") for text in voice.warnings)
+
+
+def test_a_root_of_the_system_that_is_to_be_made_is_warned_of(voice: RecordingVoice) -> None:
+    perms(paths=["/dev/nothing/there"], create="dir", really="true").check(make_context(voice=voice))
+    assert voice.warnings == ["/dev/nothing/there is made because of --really: it belongs to the system"]
 
 
 def test_what_is_usual_is_not_warned_of(tmp_path: Path, voice: RecordingVoice) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import grp
 import pwd
 import re
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from initkit.core.errors import PermanentError
 from initkit.core.options import Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]*\$?")
 _HIGHEST = 2**32 - 2  # the next one is (uid_t)-1, which chown(2) reads as "leave it"
@@ -61,12 +64,7 @@ def user_id(user: str) -> int:
     Raises:
         PermanentError: this image knows no such name.
     """
-    if user.isdigit():
-        return int(user)
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except KeyError as error:
-        raise _unknown("user", user, "id -u") from error
+    return _number(user, "user", lambda: pwd.getpwnam(user).pw_uid)
 
 
 def group_id(group: str) -> int:
@@ -75,20 +73,21 @@ def group_id(group: str) -> int:
     Raises:
         PermanentError: this image knows no such name.
     """
-    if group.isdigit():
-        return int(group)
+    return _number(group, "group", lambda: grp.getgrnam(group).gr_gid)
+
+
+def _number(text: str, what: str, look_up: Callable[[], int]) -> int:
+    if text.isdigit():
+        return int(text)
     try:
-        return grp.getgrnam(group).gr_gid
+        return look_up()
     except KeyError as error:
-        raise _unknown("group", group, "id -g") from error
-
-
-def _unknown(what: str, name: str, command: str) -> PermanentError:
-    return PermanentError(
-        f"find the {what} {name!r}",
-        f"this image knows no {what} of that name",
-        f"give the number that it has in the application's image (`{command} {name}` shows it there)",
-    )
+        base = {"user": "passwd", "group": "group"}[what]
+        raise PermanentError(
+            f"find the {what} {text!r}",
+            f"this image knows no {what} of that name",
+            f"give the number that it has in the application's image (`grep ^{text}: /etc/{base}` shows it there)",
+        ) from error
 
 
 _ONE = rf"(\d+|{_NAME.pattern})"

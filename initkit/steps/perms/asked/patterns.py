@@ -53,7 +53,7 @@ class Stride(NamedTuple):
 NOWHERE = Stride(0, {}, [])
 
 
-class Step(NamedTuple):
+class Edge(NamedTuple):
     """What one position waits for, and where it leads then: a name, one that fits, or any name (both None)."""
 
     there: int
@@ -78,40 +78,40 @@ class Patterns:
         """
         self.start = 0
         self.ends: list[int] = []
-        self._steps: list[Step | None] = []
+        self._edges: list[Edge | None] = []
         for glob in globs:
             self._add(parts(glob))
-        self.beyond = 1 << len(self._steps)
+        self.beyond = 1 << len(self._edges)
 
     def stride(self, positions: int) -> Stride:
         """Where names lead from these positions."""
         always = 0
         named: dict[str, int] = {}
         matched: dict[Callable[[str], object], int] = {}
-        for step in self._steps_at(positions):
-            if step.name is not None:
-                named[step.name] = named.get(step.name, 0) | step.there
-            elif step.fits is not None:
-                matched[step.fits] = matched.get(step.fits, 0) | step.there
+        for edge in self._edges_at(positions):
+            if edge.name is not None:
+                named[edge.name] = named.get(edge.name, 0) | edge.there
+            elif edge.fits is not None:
+                matched[edge.fits] = matched.get(edge.fits, 0) | edge.there
             else:
-                always |= step.there
+                always |= edge.there
         return Stride(always, named, list(matched.items()))
 
-    def _steps_at(self, positions: int) -> Iterator[Step]:
+    def _edges_at(self, positions: int) -> Iterator[Edge]:
         while positions:
             lowest = positions & -positions
-            step = self._steps[lowest.bit_length() - 1]
-            if step is not None:
-                yield step
+            edge = self._edges[lowest.bit_length() - 1]
+            if edge is not None:
+                yield edge
             positions ^= lowest
 
     def _add(self, names: Sequence[str]) -> None:
-        first = len(self._steps)
+        first = len(self._edges)
         self.ends.append(1 << (first + len(names)))
         reached = [self._reached(names, i) << first for i in range(len(names) + 1)]
         self.start |= reached[0]
-        self._steps += [_step(name, reached[i], reached[i + 1]) for i, name in enumerate(names)]
-        self._steps.append(None)
+        self._edges += [_edge(name, reached[i], reached[i + 1]) for i, name in enumerate(names)]
+        self._edges.append(None)
 
     @staticmethod
     def _reached(names: Sequence[str], i: int) -> int:
@@ -119,9 +119,9 @@ class Patterns:
         return 1 << i | (2 << i if i < len(names) and names[i] == ANY_FOLDERS else 0)
 
 
-def _step(part: str, here: int, there: int) -> Step:
+def _edge(part: str, here: int, there: int) -> Edge:
     if part == ANY_FOLDERS:
-        return Step(here)
+        return Edge(here)
     if part == "*":
-        return Step(there)
-    return Step(there, name=part) if is_literal(part) else Step(there, fits=name_pattern(part).fullmatch)
+        return Edge(there)
+    return Edge(there, name=part) if is_literal(part) else Edge(there, fits=name_pattern(part).fullmatch)

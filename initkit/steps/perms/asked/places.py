@@ -3,7 +3,7 @@
 What a folder has to know is how far the patterns have come on the way down to it (`patterns`). Folders where they have
 come equally far are one and the same `Place`, so a tree of thousands has very few of them.
 
-Worker processes load this, and are told `Places` (it can be pickled); nothing here may need the options.
+Worker processes load this, and are told the arguments of `Places`; nothing here may need the options.
 """
 
 from __future__ import annotations
@@ -118,11 +118,8 @@ class Places:
         self._same = {NOTHING: NOTHING}
         self._places: dict[tuple[int, int], Place] = {}
 
-    def __reduce__(self) -> tuple[type[Places], tuple[object, ...]]:
-        return Places, (self.rules, self.include, self.exclude, self.max_depth)
-
     def root(self) -> Place:
-        """The root, as a folder."""
+        """The root; where it is no folder, only `Place.wanted` says something of it."""
         return self.place(self.patterns.start, _UNLIMITED if self.max_depth is None else self.max_depth)
 
     def at(self, path: str) -> Place:
@@ -131,10 +128,6 @@ class Places:
         for name in path.split("/") if path else ():
             place = place.below(name)
         return place
-
-    def alone(self) -> Wanted | None:
-        """What a root that is no folder is to have; None: it is left alone."""
-        return self.wanted_at(self.patterns.start)
 
     @property
     def outside(self) -> Place:

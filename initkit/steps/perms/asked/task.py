@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from initkit.steps.perms.asked.places import Places
-    from initkit.steps.perms.asked.wanted import Wanted
 
 _VERSION = 1  # raised when the same options come to something else, so that no older stamp is believed
 
@@ -43,19 +42,14 @@ class Task(NamedTuple):
         text = json.dumps(self._decisive(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
-    def _decisive(self) -> dict[str, Any]:
+    def _decisive(self) -> dict[str, object]:
         places = self.places
         return {
             "version": _VERSION,
-            "rules": [[glob, *_decisive(wanted)] for glob, wanted in places.rules],
+            "rules": [[glob, *wanted.plainly()] for glob, wanted in places.rules],
             "include": sorted(set(places.include)),
             "exclude": sorted(set(places.exclude)),
             "max-depth": places.max_depth,
             "one-file-system": self.one_file_system,
             "hard-links": self.hard_links,
         }
-
-
-def _decisive(wanted: Wanted) -> list[int | str | None]:
-    dir_mode, file_mode = (None if mode is None else str(mode) for mode in (wanted.dir_mode, wanted.file_mode))
-    return [wanted.uid, wanted.gid, dir_mode, file_mode, wanted.umask]

@@ -31,6 +31,11 @@ class Wanted(NamedTuple):
     file_mode: Mode | None = None
     umask: int = 0
 
+    def plainly(self) -> tuple[int | None, int | None, str | None, str | None, int]:
+        """The same as numbers and texts: modes as they were written."""
+        dir_mode, file_mode = (None if mode is None else str(mode) for mode in (self.dir_mode, self.file_mode))
+        return self.uid, self.gid, dir_mode, file_mode, self.umask
+
     def goal(self, found: os.stat_result) -> int:
         """The twelve bits that what was found is to have: those that it has where nothing is asked.
 

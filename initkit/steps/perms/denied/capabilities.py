@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NUMBERS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "FOWNER": 3, "FSETID": 4}  # linux/capability.h
 _LOOKING = ("DAC_READ_SEARCH", "DAC_OVERRIDE")
@@ -67,21 +70,23 @@ def lacking(operation: str, number: int, held: Held) -> str:
 
 def without(name: str, held: Held) -> str:
     """That it is missing, and why it may be although the pod asks for it."""
-    text = f"UID {held.uid} without CAP_{name}"
+    why = ""
     if held.uid and name in held.bounding:
         # there is no ambient set in Kubernetes: execve(2) leaves nothing to who is not root
-        return f"({text}), which is in the bounding set but not in effect because UID {held.uid} is not root"
-    return f"({text})"
+        why = f", which is in the bounding set but not in effect because UID {held.uid} is not root"
+    return f"(UID {held.uid} without CAP_{name}{why})"
 
 
-def granted(name: str, held: Held) -> str:
-    """How to be given it, and how to do without."""
-    add = f"capabilities: {{add: [{name}]}}"
+def granted(names: Iterable[str], held: Held) -> str:
+    """How to be given all of them at once, and how to do without."""
+    missing = [name for name in _NUMBERS if name in names]
+    add = f"capabilities: {{add: [{', '.join(missing)}]}}"
     context = add if held.uid == 0 else f"runAsUser: 0, runAsNonRoot: false, {add}"
     notes = []
-    if held.uid and name not in held.bounding:
+    if held.uid and not held.bounding.issuperset(missing):
         notes.append("one that is added for another user than root has no effect")
-    if name == "DAC_READ_SEARCH":
-        notes.append("or DAC_OVERRIDE, which the baseline of Pod Security allows")
+    if "DAC_READ_SEARCH" in missing:
+        instead = " instead of DAC_READ_SEARCH" if missing[1:] else ""
+        notes.append(f"or DAC_OVERRIDE{instead}, which the baseline of Pod Security allows")
     note = f" ({'; '.join(notes)})" if notes else ""
-    return f"give this init container securityContext: {{{context}}}{note}, or {_INSTEAD[name]}"
+    return f"give this init container securityContext: {{{context}}}{note}, or {_INSTEAD[missing[0]]}"

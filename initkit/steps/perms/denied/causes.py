@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from initkit.steps.perms.denied.facts import Facts
 
@@ -48,12 +48,14 @@ class Failure(NamedTuple):
         reason: what the system said, and what it means by it.
         advice: what a person can do about it.
         passing: whether another attempt may succeed.
+        lacks: the capability that was missing, where `advice` is about nothing else; otherwise empty.
     """
 
     doing: str
     reason: str
     advice: str
     passing: bool = False
+    lacks: str = ""
 
 
 def shown(path: str) -> str:
@@ -82,31 +84,42 @@ def failure_of(operation: str, error: OSError, fd: int = -1) -> Failure:
 
 def meaning(operation: str, number: int, facts: Facts) -> Failure:
     """The same, from facts."""
+    if operation != "keep" and number in {errno.EPERM, errno.EACCES}:
+        from initkit.steps.perms.denied.denial import explained  # noqa: PLC0415 - as above
+
+        cause = explained(operation, number, facts)
+        return Failure(_DOING[operation], cause.reason, cause.advice, lacks=cause.lacks)
     look = _KNOWN.get((operation, number)) or _KNOWN.get(number) or _plainly
     reason, advice = _not_kept(facts) if operation == "keep" else look(operation, number, facts)
     return Failure(_DOING[operation], reason, advice, number in _PASSING)
 
 
+def advised(failures: Iterable[Failure]) -> str:
+    """What a person can do about all of them: capabilities that are missing are named together, to be added at once."""
+    known = list(failures)
+    missing = {failure.lacks for failure in known if failure.lacks}
+    texts = [failure.advice for failure in known if failure.advice and not failure.lacks]
+    if missing:
+        from initkit.steps.perms.denied import capabilities, facts  # noqa: PLC0415 - as above
+
+        texts.insert(0, capabilities.granted(missing, facts.gathered().process.held))
+    return "; ".join(dict.fromkeys(texts))
+
+
 def _not_kept(facts: Facts) -> tuple[str, str]:
     from initkit.steps.perms.denied.denial import without_owners  # noqa: PLC0415 - as above
 
-    mount = facts.place.mount
+    mount = facts.entry.mount
     known = without_owners(mount.kind) if mount else None
     if known:
-        return known
+        return known.reason, known.advice
     kind = f" ({mount.kind})" if mount else ""
     advice = "set them in the volume's mount options (uid, gid, file_mode or umask), as CIFS and vFAT need it"
     return f"the file system{kind} did not keep what it was told", advice
 
 
-def _denied(operation: str, number: int, facts: Facts) -> tuple[str, str]:
-    from initkit.steps.perms.denied.denial import explained  # noqa: PLC0415 - as above
-
-    return explained(operation, number, facts)
-
-
 def _read_only(operation: str, number: int, facts: Facts) -> tuple[str, str]:  # noqa: ARG001 - one of `_KNOWN`
-    mount = facts.place.mount
+    mount = facts.entry.mount
     if mount and mount.kind == "overlay" and mount.point == "/":
         advice = "name a volume; or drop `readOnlyRootFilesystem: true` from this container's securityContext"
         return "the container's root file system is mounted read-only", advice
@@ -140,10 +153,10 @@ def _quota(operation: str, number: int, facts: Facts) -> tuple[str, str]:  # noq
 
 def _unsupported(operation: str, number: int, facts: Facts) -> tuple[str, str]:
     said = os.strerror(number)
-    if operation not in {"own", "mode", "setgid"} or facts.place.mount is None:
+    if operation not in {"own", "mode", "setgid"} or facts.entry.mount is None:
         return said, ""
     advice = "set owners and modes in the volume's mountOptions, as the documentation of its driver says"
-    return f"{facts.place.mount.kind} cannot do it ({said})", advice
+    return f"{facts.entry.mount.kind} cannot do it ({said})", advice
 
 
 def _no_proc(operation: str, number: int, facts: Facts) -> tuple[str, str]:
@@ -158,8 +171,6 @@ def _plainly(operation: str, number: int, facts: Facts) -> tuple[str, str]:  # n
 
 
 _KNOWN: dict[int | tuple[str, int], Callable[[str, int, Facts], tuple[str, str]]] = {
-    errno.EPERM: _denied,
-    errno.EACCES: _denied,
     errno.EROFS: _read_only,
     ("own", errno.EINVAL): _invalid_id,
     errno.EOVERFLOW: _beyond,

@@ -21,10 +21,11 @@ _SETTING = frozenset({"own", "mode", "setgid"})
 
 
 class Cause(NamedTuple):
-    """Why, and what to do about it."""
+    """Why, and what to do about it; `lacks` is the capability that alone would have allowed it."""
 
     reason: str
     advice: str
+    lacks: str = ""
 
 
 class Case(NamedTuple):
@@ -52,7 +53,7 @@ class Case(NamedTuple):
     @property
     def kind(self) -> str:
         """The type of the file system; empty where nobody knows."""
-        return self.facts.place.mount.kind if self.facts.place.mount else ""
+        return self.facts.entry.mount.kind if self.facts.entry.mount else ""
 
     @property
     def is_setting(self) -> bool:
@@ -78,14 +79,12 @@ def without_owners(kind: str) -> Cause | None:
 
 
 def _frozen(case: Case) -> Cause | None:
-    attributes = case.facts.place.attributes
+    attributes = case.facts.entry.attributes
     if case.number != errno.EPERM or not attributes or case.operation in {"read", "reach"}:
         return None
     word, letter = ("immutable", "i") if attributes & kernel.IMMUTABLE else ("append-only", "a")
-    return Cause(
-        f"it is {word}",
-        f"see `lsattr` on the node, and clear it by `chattr -{letter}`; or leave it out by --exclude",
-    )
+    rest = "; or leave it out by --exclude" if case.is_setting else ""
+    return Cause(f"it is {word}", f"see `lsattr` on the node, and clear it by `chattr -{letter}`{rest}")
 
 
 def _ownerless(case: Case) -> Cause | None:
@@ -94,7 +93,7 @@ def _ownerless(case: Case) -> Cause | None:
 
 def _unmapped(case: Case) -> Cause | None:
     """A user namespace has no power over what belongs to ids that it does not map (user_namespaces(7))."""
-    process, owner = case.facts.process, case.facts.place.owner
+    process, owner = case.facts.process, case.facts.entry.owner
     if not process.namespaced or owner is None:
         return None
     strange = [f"{what} {own}" for what, own, as_shown in zip(("UID", "GID"), owner, process.strangers, strict=True)
@@ -118,10 +117,11 @@ def _incapable(case: Case) -> Cause | None:
         return None  # nobody knows
     if not name or (case.number == errno.EACCES and case.is_setting and _by_module(case)):
         return None
-    advice = capabilities.granted(name, held)
+    reason = f"{os.strerror(case.number)} {capabilities.without(name, held)}"
+    advice = capabilities.granted([name], held)
     if case.kind in _NFS:
-        advice += "; on NFS the export must have no_root_squash too"
-    return Cause(f"{os.strerror(case.number)} {capabilities.without(name, held)}", advice)
+        return Cause(reason, f"{advice}; on NFS the export must have no_root_squash too")
+    return Cause(reason, advice, name)
 
 
 def _squashed(case: Case) -> Cause | None:
@@ -153,7 +153,7 @@ def _driven(case: Case) -> Cause | None:
 
 def _by_module(case: Case) -> Cause | None:
     """For what root may do, EACCES comes from a security module: the kernel itself says EPERM of owners and modes."""
-    process, label = case.facts.process, case.facts.place.label
+    process, label = case.facts.process, case.facts.entry.label
     if case.number != errno.EACCES:
         return None
     if process.selinux:

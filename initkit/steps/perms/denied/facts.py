@@ -6,12 +6,12 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from initkit.steps.perms import kernel
-from initkit.steps.perms.denied import capabilities, mounts
+from initkit.steps.perms import kernel, mounts
+from initkit.steps.perms.denied import capabilities
 
 if TYPE_CHECKING:
     from initkit.steps.perms.denied.capabilities import Held
-    from initkit.steps.perms.denied.mounts import Mount
+    from initkit.steps.perms.mounts import Mount
 
 _ALL = 2**32 - 1  # ids; the last one, -1, is none
 _LABEL_PARTS = 3  # user:role:type, and a level after that
@@ -39,8 +39,8 @@ class Process(NamedTuple):
     proc: bool = True
 
 
-class Place(NamedTuple):
-    """The entry, or the folder that it is in.
+class Entry(NamedTuple):
+    """The one that something was refused for, or the folder that it is in.
 
     Attributes:
         mount: that it was reached through; None where nobody knows.
@@ -59,13 +59,13 @@ class Facts(NamedTuple):
     """All that is known."""
 
     process: Process
-    place: Place = Place()
+    entry: Entry = Entry()
 
 
 def gathered(fd: int = -1) -> Facts:
     """What is known of this process and, if `fd` is one, of what that descriptor holds."""
     process = _of_process()
-    return Facts(process, Place() if fd < 0 else _of_place(fd, labelled=bool(process.selinux)))
+    return Facts(process, Entry() if fd < 0 else _of_entry(fd, labelled=bool(process.selinux)))
 
 
 @cache
@@ -84,13 +84,13 @@ def _of_process() -> Process:
     )
 
 
-def _of_place(fd: int, *, labelled: bool) -> Place:
+def _of_entry(fd: int, *, labelled: bool) -> Entry:
     try:
         found = os.fstat(fd)
     except OSError:
-        return Place()
+        return Entry()
     label = _label(fd) if labelled else ""
-    return Place(mounts.of(fd), kernel.attributes(fd), (found.st_uid, found.st_gid), label)
+    return Entry(mounts.of(fd), kernel.attributes(fd), (found.st_uid, found.st_gid), label)
 
 
 def covers(ranges: list[tuple[int, int]], first: int, count: int = 1) -> bool:

@@ -56,6 +56,10 @@ def build(base: int, names: Sequence[str], wanted: Wanted) -> bool:
         NotBuilt: the system did not let it be done, or did not keep it.
         Disturbed: somebody else came between; it may be tried again.
     """
+    with meaning("create", base):
+        if kernel.attributes(base) & kernel.APPEND_ONLY:
+            # what is made there can neither be renamed nor removed
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
     with _row(base, names) as levels:
         for level in reversed(levels):
             dress(level.fd, level.born, wanted)

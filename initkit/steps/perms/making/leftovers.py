@@ -27,6 +27,30 @@ def is_new(name: str) -> bool:
     return name.startswith(_PREFIX) and _NAME.fullmatch(name) is not None
 
 
+def is_being_made(folder: int, name: str) -> bool:
+    """Whether a folder is one that a living run is making; a name alone proves nothing, as anybody may choose it.
+
+    Where there are no locks it is not believed.
+
+    Args:
+        folder: a descriptor of the folder that it is in; O_PATH will do.
+        name: its name there.
+    """
+    if not is_new(name):
+        return False
+    try:
+        fd = os.open(name, _FOLDER, dir_fd=folder)
+    except OSError:
+        return False  # the walk tells why
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(fd)
+    return False
+
+
 def claim(fd: int) -> bool:
     """Say that whoever has this descriptor works in the folder, by flock(2); False where another says so.
 

@@ -1,4 +1,4 @@
-"""What is done with entries, and looking as the one that does least; which ones there are is known to `walk`.
+"""What looking at entries and changing them have in common; which entries there are is known to `walk`.
 
 Entries of one folder come many at a time. Most are as they should be, and many differ in the same way: what a mode, a
 device, an owner and a group mean for what is wanted is worked out once, not once an entry.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
 
     Key = tuple[int, int, int, int]
 
-PIN = os.O_PATH | os.O_NOFOLLOW
+_PIN = os.O_PATH | os.O_NOFOLLOW
 CHANGED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # gone, no folder any more, or a link now
 # all that decides what an entry needs, but for hard links: st_mode, st_dev, st_uid, st_gid
 key_of: Callable[[os.stat_result], Key] = itemgetter(0, 2, 4, 5)
+
+
+def pin(folder: int, name: str) -> tuple[int, os.stat_result]:
+    """A descriptor that holds whatever is of that name, and what it is.
+
+    Raises:
+        OSError: there is nothing, or it may not be looked at; ESTALE where a server knows it no more.
+    """
+    fd = os.open(name, _PIN, dir_fd=folder)
+    try:
+        return fd, os.fstat(fd)
+    except OSError:
+        os.close(fd)
+        raise
 
 
 class Enough(Exception):  # noqa: N818 - no error: what the walk was to find out is known
@@ -92,7 +107,7 @@ class Acting:
             return
         difference = settle.difference(found, wanted)
         if difference:
-            self.differing(fd, found, wanted, self.shown(path()))
+            self.differing(fd, found, wanted, path)
         else:
             fine.add(key_of(found))
 
@@ -112,66 +127,69 @@ class Acting:
         """
         self.tally.seen += 1
         batch = Batch(folder, path, [name], wanted)
-        if not self.pinned(batch, name, self.shown(path())):
+        if not self.pinned(batch, name, path):
             self.tally.vanished += 1
-            if not self.pinned(batch, name, self.shown(path())):
+            if not self.pinned(batch, name, path):
                 self.tally.seen -= 1
 
-    def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: str) -> None:
+    def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:
         """Do it with what differs, and is held by a descriptor (-1 where looking needed none).
+
+        The path is worked out only where it is to be shown, here and below: in a deep tree it takes longer than all
+        the rest.
 
         Raises:
             Enough: the walk need not go on.
         """
         raise NotImplementedError
 
-    def failed(self, path: str, operation: str, error: OSError, fd: int = -1) -> None:
+    def failed(self, path: Callable[[], str], operation: str, error: OSError, fd: int = -1) -> None:
         """Count what was refused; `fd` is of something near it.
 
         Raises:
             Enough: it was to be done to everything, or to nothing more.
         """
-        self.tally.failed(path, failure_of(operation, error, fd))
+        self.tally.failed(partial(self._shown, path), failure_of(operation, error, fd))
         if not self.terms.keep_going:
             raise Enough
 
-    def differs(self, difference: Difference, path: str) -> None:
+    def differs(self, difference: Difference, path: Callable[[], str]) -> None:
         """Count what differs, or was changed.
 
         Raises:
             Enough: one is enough.
         """
-        self.tally.differs(path, difference)
+        self.tally.differs(partial(self._shown, path), difference)
         if self._enough:
             raise Enough
 
-    def shown(self, path: str) -> str:
+    def _shown(self, path: Callable[[], str]) -> str:
         """A path from the root as people read it."""
-        return shown(self.terms.full_path(path))
+        return shown(self.terms.full_path(path()))
 
     def path_of(self, batch: Batch, name: str) -> str:
-        """That of an entry."""
+        """That of an entry, from the root."""
         folder = batch.path()
-        return self.shown(f"{folder}/{name}" if folder else name)
+        return f"{folder}/{name}" if folder else name
 
     # one entry
 
-    def pinned(self, batch: Batch, name: str, path: str) -> bool:
+    def pinned(self, batch: Batch, name: str, path: Callable[[], str]) -> bool:
         """Do it with what is of that name now; whether there is something."""
         try:
-            fd = os.open(name, PIN, dir_fd=batch.folder)
+            fd, found = pin(batch.folder, name)
         except OSError as error:
             if error.errno in CHANGED:
                 return False
             self.failed(path, "read", error, batch.folder)
             return True
         try:
-            self.held(fd, os.fstat(fd), batch.wanted, path)
+            self.held(fd, found, batch.wanted, path)
         finally:
             os.close(fd)
         return True
 
-    def held(self, fd: int, found: os.stat_result, wanted: Wanted, path: str) -> bool:
+    def held(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> bool:
         """Do it with one entry; whether it differs and is to be changed."""
         if self.is_odd(found) and settle.is_elsewhere(fd, found, self.terms):
             self.tally.seen -= 1
@@ -180,7 +198,7 @@ class Acting:
         if not settle.difference(found, wanted):
             return False
         if settle.linked(found, wanted, self.terms):
-            self.tally.linked.add(path)
+            self.tally.linked.add(partial(self._shown, path))
             return False
         self.differing(fd, found, wanted, path)
         return True
@@ -203,7 +221,7 @@ class Acting:
     def once_more(self, batch: Batch, name: str, error: OSError) -> bool:
         """An entry could not be looked at: whether it has become a folder."""
         if error.errno not in CHANGED:
-            self.failed(self.path_of(batch, name), "read", error, batch.folder)
+            self.failed(partial(self.path_of, batch, name), "read", error, batch.folder)
             return False
         self.tally.vanished += 1
         try:
@@ -218,36 +236,7 @@ class Acting:
         if stat.S_ISDIR(found.st_mode):
             self.tally.seen -= 1
             return True
-        if not self.pinned(batch, name, self.path_of(batch, name)):
+        if not self.pinned(batch, name, partial(self.path_of, batch, name)):
             self.tally.seen -= 1
             self.tally.vanished += 1
         return False
-
-
-class Looking(Acting):
-    """Nothing is written."""
-
-    def plain(self, batch: Batch) -> list[str]:
-        """See `Acting`."""
-        folder, _, names, wanted = batch
-        fine = self._fine.setdefault(wanted, set())
-        self.tally.seen += len(names)
-        folders = []
-        for name in names:
-            try:
-                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            except OSError as error:
-                if self.once_more(batch, name, error):
-                    folders.append(name)
-                continue
-            if key_of(found) in fine or self.learnt(fine, found, wanted):
-                continue
-            if not stat.S_ISDIR(found.st_mode) and not self.is_odd(found):
-                self.held(-1, found, wanted, self.path_of(batch, name))
-            elif self.odd(batch, name, found):
-                folders.append(name)
-        return folders
-
-    def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: str) -> None:  # noqa: ARG002 - see `Changing`
-        """See `Acting`."""
-        self.differs(settle.difference(found, wanted), path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING
 
 from initkit.steps.perms import kernel, settle
 from initkit.steps.perms.asked.mode import SET_IDS
-from initkit.steps.perms.walking.acting import PIN, Acting, key_of
+from initkit.steps.perms.walking.acting import Acting, key_of, pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,15 +76,15 @@ class Changing(Acting):
             found = os.stat(name, dir_fd=batch.folder, follow_symlinks=False)
             if key_of(found) in fine or self.learnt(fine, found, batch.wanted):
                 return False
-            fd = os.open(name, PIN, dir_fd=batch.folder)
+            held = pin(batch.folder, name)
         except OSError as error:
             if self.once_more(batch, name, error):
                 folders.append(name)
             return False
         try:
-            return self._one(batch, name, (fd, os.fstat(fd)), alike, folders)
+            return self._one(batch, name, held, alike, folders)
         finally:
-            os.close(fd)
+            os.close(held[0])
 
     def _one(
         self,
@@ -98,7 +99,7 @@ class Changing(Acting):
             self.tally.seen -= 1
             folders.append(name)
             return False
-        if not self.held(fd, found, batch.wanted, self.path_of(batch, name)):
+        if not self.held(fd, found, batch.wanted, partial(self.path_of, batch, name)):
             return False
         key = key_of(found)
         if key in alike:
@@ -114,16 +115,18 @@ class Changing(Acting):
     ) -> tuple[int, bool]:
         """Entries that probably differ; how many of them were dealt with, and whether it was so."""
         fds: list[int] = []
+        all_found: list[os.stat_result] = []
         try:
             for name in names:
-                fds.append(os.open(name, PIN, dir_fd=batch.folder))  # noqa: PERF401 - those before an error are kept
+                fd, found = pin(batch.folder, name)
+                fds.append(fd)
+                all_found.append(found)
         except OSError:
             pass  # the next one is looked at by itself
         try:
             same = True
             ready: dict[Alike, list[int]] = {}
-            for name, fd in zip(names, fds, strict=False):
-                found = os.fstat(fd)
+            for name, fd, found in zip(names, fds, all_found, strict=False):
                 known = alike.get(key_of(found))
                 if known is not None and found[_LINKS] == 1 and known.count >= _SAMPLE:
                     ready.setdefault(known, []).append(fd)
@@ -147,7 +150,7 @@ class Changing(Acting):
                 self._count(alike, refused - done)
                 done = refused + 1
                 name = names[fds.index(some[refused])]
-                self.failed(self.path_of(batch, name), "own", error, some[refused])
+                self.failed(partial(self.path_of, batch, name), "own", error, some[refused])
             else:
                 self._count(alike, len(some) - done)
                 done = len(some)
@@ -157,15 +160,20 @@ class Changing(Acting):
 
     def folder(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - it is old now
         """See `Acting`."""
-        super().folder(fd, os.fstat(fd), wanted, path)
+        try:
+            now = os.fstat(fd)
+        except OSError as error:  # a server says ESTALE of what somebody else has removed
+            self.failed(path, "read", error, fd)
+        else:
+            super().folder(fd, now, wanted, path)
 
     def undone(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - it is not touched
         """Leave the root as it is: whoever looks at it alone, the kubelet too, is to see that there is work left."""
         self.tally.seen += 1
         if settle.difference(found, wanted):
-            self.tally.notes.append(f"{self.shown(path())} itself is left as it is until all in it is done")
+            self.tally.notes.append(f"{self._shown(path)} itself is left as it is until all in it is done")
 
-    def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: str) -> None:
+    def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:
         """See `Acting`."""
         try:
             changed = settle.change(fd, found, wanted)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _WORTH = 4096  # entries seen before others are called
 _TOLD = 0.2  # seconds between two words on how far it is
+_DESCRIPTORS = 256  # that a process may have at least: one that helps has none left to lose a part for want of them
 _LOOK = 1.0  # seconds between two looks at whether the others are alive
 
 
@@ -70,12 +71,11 @@ class Crew(Sharing):
     def tick(self) -> None:
         """See `Sharing`."""
         self._context.stop.check()
-        if self.pool is None:
-            if self.tally.seen >= self._worth:
-                self._call()
-        elif self.pool.is_stopped:
-            raise Enough
-        else:
+        if self.pool is None and self.tally.seen >= self._worth:
+            self._call()
+        if self.pool is not None:
+            if self.pool.is_stopped:
+                raise Enough
             self.pool.tell(self.tally.seen, self.tally.differing.count)
             self.collect()
         now = self._context.clock.now()
@@ -101,22 +101,25 @@ class Crew(Sharing):
 
     def _call(self) -> None:
         """Start the others; where that cannot be done, one does it all as well."""
-        from initkit.steps.perms.walking.pool import MOST, Pool  # noqa: PLC0415 - small trees never need it
+        import resource  # noqa: PLC0415 - small trees never need it
+
+        from initkit.steps.perms.walking.pool import MOST, Pool  # noqa: PLC0415 - as above
 
         self._worth = sys.maxsize
         count = min(cores(), MOST)
-        if count == 1 or not sys.executable:
+        if count == 1 or not sys.executable or resource.getrlimit(resource.RLIMIT_NOFILE)[0] < _DESCRIPTORS:
             return
         try:
+            poll = select.epoll()
             pool = Pool.opened(count)
         except OSError:
             return
-        self._poll = select.epoll()
+        self._poll = poll
         self.pool = pool
         with suppress(OSError):
             self._start(pool, count)
         for fd in (*pool.readable, *(other.answer for other in self._others)):
-            self._poll.register(fd, select.EPOLLIN)
+            poll.register(fd, select.EPOLLIN)
 
     def _start(self, pool: Pool, count: int) -> None:
         from initkit.steps.perms.walking.others import start  # noqa: PLC0415 - small trees never need it

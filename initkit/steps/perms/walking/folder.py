@@ -103,3 +103,28 @@ def reopen(above: Folder, here: int) -> bool:
         return False
     above.fd = fd
     return True
+
+
+def regain(folder: Folder) -> bool:
+    """Open a folder by the names that lead to it from the nearest open one above, while each is still the same one.
+
+    Where that way ends too early, the last one that could be reached is left open.
+    """
+    way = [folder]
+    while way[-1].fd < 0 and way[-1].above is not None:
+        way.append(way[-1].above)
+    start = here = way.pop()
+    while way:
+        below = way.pop()
+        try:
+            fd, found = open_folder(here.fd, below.name)
+        except OSError:
+            return False
+        if not os.path.samestat(found, below.found):
+            os.close(fd)
+            return False
+        below.fd = fd
+        if here is not start:
+            here.close()
+        here = below
+    return here.fd >= 0

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import marshal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from initkit.steps.perms.asked.mode import Mode, parse_mode
+from initkit.steps.perms.asked.mode import parse_mode
 from initkit.steps.perms.asked.places import Places
 from initkit.steps.perms.asked.wanted import Terms, Wanted
 from initkit.steps.perms.denied.causes import Failure
@@ -17,6 +17,8 @@ from initkit.steps.perms.walking.tally import COUNTED, Shown, Tally
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from initkit.steps.perms.asked.mode import Mode
 
 
 class Job(NamedTuple):
@@ -41,7 +43,7 @@ class Job(NamedTuple):
     def packed(self) -> bytes:
         """As octets."""
         places = self.places
-        rules = [(glob, *map(_text, wanted)) for glob, wanted in places.rules]
+        rules = [(glob, *wanted.plainly()) for glob, wanted in places.rules]
         asked = (rules, places.include, places.exclude, places.max_depth)
         return marshal.dumps((tuple(self.terms), asked, self.changing, self.enough, tuple(self.lines), self.number))
 
@@ -77,10 +79,6 @@ def unpacked(answer: bytes) -> Tally | str:
     tally.differing, tally.linked, tally.first = Shown(*differing), Shown(*linked), first
     tally.failures = {Failure(*failure): Shown(*where) for failure, *where in failures}
     return tally
-
-
-def _text(value: Any) -> Any:  # noqa: ANN401 - a number, a mode or nothing
-    return str(value) if isinstance(value, Mode) else value
 
 
 def _mode(text: str | None) -> Mode | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -59,30 +59,35 @@ def start(job: bytes, lines: Iterable[int], environ: Mapping[str, str]) -> Other
     Raises:
         OSError: the system cannot have one more.
     """
-    import initkit  # noqa: PLC0415 - for its place
-
-    place = os.path.dirname(os.path.dirname(os.path.abspath(initkit.__file__)))
-    read_line, line = os.pipe()
-    answer, write_answer = os.pipe()
-    try:
-        pid = os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _START.format(place)],
-            environ,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, read_line, 0),
-                (os.POSIX_SPAWN_DUP2, write_answer, 1),
-                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in lines),
-            ],
-        )
-    except OSError:
-        os.close(line)
-        os.close(answer)
-        raise
-    finally:
-        os.close(read_line)
-        os.close(write_answer)
+    with ExitStack() as theirs, ExitStack() as ours:
+        read_line, line = os.pipe()
+        theirs.callback(os.close, read_line)
+        ours.callback(os.close, line)
+        answer, write_answer = os.pipe()
+        theirs.callback(os.close, write_answer)
+        ours.callback(os.close, answer)
+        pid = _spawned(read_line, write_answer, lines, environ)
+        ours.pop_all()
     other = Other(pid, line, answer)
     with suppress(BrokenPipeError):  # it has ended already, which its answer tells
         os.write(line, job)
     return other
+
+
+def _spawned(reading: int, writing: int, lines: Iterable[int], environ: Mapping[str, str]) -> int:
+    """A worker that reads from the one descriptor and writes to the other."""
+    import initkit  # noqa: PLC0415 - for its place
+
+    place = os.path.dirname(os.path.dirname(os.path.abspath(initkit.__file__)))
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _START.format(place)],
+        environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, reading, 0),
+            (os.POSIX_SPAWN_DUP2, writing, 1),
+            *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in lines),
+        ],
+        # a terminal's Ctrl-C is for all of its processes: it is this one that has the others end
+        setsigmask=[signal.SIGINT, signal.SIGTERM],
+    )

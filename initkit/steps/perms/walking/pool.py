@@ -93,9 +93,17 @@ class Pool:
         Raises:
             OSError: there are too few descriptors.
         """
+        pairs: list[tuple[socket.socket, socket.socket]] = []
         page = os.memfd_create("initkit-perms")
-        os.ftruncate(page, mmap.PAGESIZE)
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count + 1)]
+        try:
+            os.ftruncate(page, mmap.PAGESIZE)
+            for _ in range(count + 1):
+                pairs.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))  # noqa: PERF401 - they are closed
+        except OSError:
+            for line in (end for pair in pairs for end in pair):
+                line.close()
+            os.close(page)
+            raise
         (queue, *boxes) = [(one.detach(), other.detach()) for one, other in pairs]
         return cls(Lines(page, queue, tuple(boxes)), 0)
 
@@ -163,12 +171,15 @@ class Pool:
         if len(message) > _LONGEST:
             return False
         idle = self._page.find(b"\1", _IDLE, _IDLE + self._count)
+        if idle >= 0:
+            # one part for each that has none; before it is sent, for whoever takes it may soon have none again
+            self._page[idle] = 0
         try:
             socket.send_fds(self._work_out, [message], [folder.fd])
         except OSError:  # it is full, or the path is too long: whoever has it can do it as well
+            if idle >= 0:
+                self._page[idle] = 1
             return False
-        if idle >= 0:
-            self._page[idle] = 0  # one part for each that has none
         self._owners[self._token] = owner
         self._token += 1
         return True

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initkit.core.errors import PermanentError, TemporaryError
+from initkit.steps.perms.denied.causes import advised
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from initkit.core.errors import InitkitError
     from initkit.steps.perms.denied.causes import Failure
     from initkit.steps.perms.settle import Difference
@@ -23,11 +26,11 @@ class Shown:
         self.first = first or []
         self.count = count
 
-    def add(self, text: str) -> None:
-        """Count it, and keep it while there are few."""
+    def add(self, text: str | Callable[[], str]) -> None:
+        """Count it, and keep it while there are few; only then is it asked for."""
         self.count += 1
         if self.count <= _FIRST:
-            self.first.append(text)
+            self.first.append(text if isinstance(text, str) else text())
 
     def merge(self, other: Shown) -> None:
         """Count what another process met."""
@@ -73,12 +76,12 @@ class Tally:
         self.failures: dict[Failure, Shown] = {}
         self.notes: list[str] = []
 
-    def differs(self, path: str, difference: Difference) -> None:
+    def differs(self, path: Callable[[], str], difference: Difference) -> None:
         """Count an entry that is not, or was not, as it should be."""
         self.differ(difference, 1)
         if self.differing.count <= _FIRST:
-            self.differing.first.append(f"{path}: {difference}")
-            self.first.append(path)
+            self.first.append(path())
+            self.differing.first.append(f"{self.first[-1]}: {difference}")
 
     def differ(self, difference: Difference, count: int) -> None:
         """Count so many of them, whose paths need not be shown."""
@@ -90,7 +93,7 @@ class Tally:
         if difference.mode is not None:
             self.mode += count
 
-    def failed(self, path: str, failure: Failure) -> None:
+    def failed(self, path: str | Callable[[], str], failure: Failure) -> None:
         """Count an entry that something could not be done to."""
         self.failures.setdefault(failure, Shown()).add(path)
 
@@ -152,7 +155,8 @@ class Tally:
         if not self.seen and (self.besides.count or self.notes):
             return ""
         if not self.differing.count:
-            return f"{entries(self.seen)} as {'it' if self.seen == 1 else 'they'} should be{self._aside}"
+            right = self.seen - self.linked.count
+            return f"{entries(right)} as {'it' if right == 1 else 'they'} should be{self._aside}"
         kinds = {"owner": self.owner, "group": self.group, "mode": self.mode}
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
         return f"{self.differing.count} of {entries(self.seen)}: {counts} ({self._such}){self._aside}"
@@ -180,9 +184,8 @@ class Tally:
             f"{failure.reason} when {failure.doing} {where.count} of {entries(self.seen)}: {', '.join(where.lines())}"
             for failure, where in self.failures.items()
         ]
-        advice = dict.fromkeys(failure.advice for failure in self.failures if failure.advice)
         error = TemporaryError if all(failure.passing for failure in self.failures) else PermanentError
-        return error(task, "; ".join(causes), "; ".join(advice), done=done)
+        return error(task, "; ".join(causes), advised(self.failures), done=done)
 
 
 def entries(count: int) -> str:

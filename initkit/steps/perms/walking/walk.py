@@ -11,20 +11,17 @@ waits, and its own turn comes when all of that is done; so it does for the folde
 from __future__ import annotations
 
 import os
-import stat
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms import settle
-from initkit.steps.perms.making.leftovers import is_new
-from initkit.steps.perms.stamp import is_stamp
-from initkit.steps.perms.walking.acting import CHANGED, Batch
-from initkit.steps.perms.walking.folder import Folder, open_folder, reopen
+from initkit.steps.perms.making.leftovers import is_being_made
+from initkit.steps.perms.stamp import is_one
+from initkit.steps.perms.walking.acting import Batch
+from initkit.steps.perms.walking.folder import Folder, regain, reopen
+from initkit.steps.perms.walking.opening import Entrance, Opening, into
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from initkit.steps.perms.asked.places import Place, Places
+    from initkit.steps.perms.asked.places import Places
     from initkit.steps.perms.walking.acting import Acting
     from initkit.steps.perms.walking.sharing import Sharing
 
@@ -45,16 +42,16 @@ class Walk:
             sharing: who does parts of it.
         """
         self._acting = acting
-        self._terms = acting.terms
         self._tally = acting.tally
         self._places = places
+        self._opening = Opening(acting)
         self._sharing = sharing
         self._way: list[Folder] = []
         self._waiting: set[Folder] = set()
 
     def begin(self, parent: int, name: str) -> None:
         """Take on the root, a folder of that name in an open one."""
-        self._enter_as(None, parent, name, "", self._places.root())
+        self._enter(Entrance(None, parent, name, self._places.root()))
 
     def take(self, fd: int, path: str, names: list[str] | None, token: bytes) -> None:
         """Take on what another walk gives away: a folder, or names of it that are no folders."""
@@ -77,7 +74,7 @@ class Walk:
         while way:
             here = way[-1]
             if here.below:
-                self._enter(here, here.below.pop())
+                self._enter(into(here, here.below.pop()))
             elif here.listing is not None:
                 self._sharing.tick()
                 if self._sharing.is_wanted():
@@ -105,87 +102,16 @@ class Walk:
 
     # into folders
 
-    def _enter(self, above: Folder, name: str) -> None:
-        self._enter_as(above, above.fd, name, name, above.place.below(name))
+    def _enter(self, entrance: Entrance) -> None:
+        folder = self._opening.opened(entrance)
+        if folder is not None:
+            self._begin(folder)
 
-    def _enter_as(self, above: Folder | None, parent: int, name: str, known_as: str, place: Place) -> None:
-        folder = self._opened(above, parent, name, known_as, place)
-        if folder is None:
-            return
+    def _begin(self, folder: Folder) -> None:
         self._way.append(folder)
         if len(self._way) > _OPEN_FOLDERS:
             self._close_far()
         self._open_list(folder)
-
-    def _opened(self, above: Folder | None, parent: int, name: str, known_as: str, place: Place) -> Folder | None:
-        """A folder that is to be walked, open; None where it is not, which is counted."""
-
-        def path() -> str:
-            return known_as if above is None else above.path_of(known_as)
-
-        if not place.entered:
-            self._alone(parent, name, place, path)
-            return None
-        settled = False
-        try:
-            fd, found = open_folder(parent, name)
-        except PermissionError:
-            # it may be closed to us, and to be opened: its own turn comes first then
-            if place.wanted is not None:
-                self._acting.single(parent, name, place.wanted, path)
-                settled = True
-            again = self._again(parent, name, path)
-            if again is None:
-                return None
-            fd, found = again
-        except OSError as error:
-            if not self._turned(above, parent, name, path, error):
-                return None
-            again = self._again(parent, name, path)
-            if again is None:
-                return None
-            fd, found = again
-        if self._terms.one_file_system and settle.is_elsewhere(fd, found, self._terms):
-            os.close(fd)
-            self._tally.elsewhere += 1
-            return None
-        folder = Folder(above, known_as, fd, found, place)
-        folder.settled = settled
-        return folder
-
-    def _alone(self, parent: int, name: str, place: Place, path: Callable[[], str]) -> None:
-        """A folder that is not entered."""
-        if place.wanted is None:
-            self._tally.excluded += 1
-        else:
-            self._acting.single(parent, name, place.wanted, path)
-
-    def _again(self, parent: int, name: str, path: Callable[[], str]) -> tuple[int, os.stat_result] | None:
-        try:
-            return open_folder(parent, name)
-        except OSError as error:
-            if error.errno in CHANGED and self._way:
-                self._tally.vanished += 1
-            else:
-                self._acting.failed(self._acting.shown(path()), "read", error, parent)
-        return None
-
-    def _turned(self, above: Folder | None, parent: int, name: str, path: Callable[[], str], error: OSError) -> bool:
-        """A folder is none any more: look once more at what it is; whether it is a folder again."""
-        if error.errno not in CHANGED or above is None:
-            self._acting.failed(self._acting.shown(path()), "read", error, parent)
-            return False
-        self._tally.vanished += 1
-        try:
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        except OSError:
-            return False
-        if stat.S_ISDIR(found.st_mode):
-            return True
-        wanted = above.place.of(name)
-        if wanted is not None:
-            self._acting.single(parent, name, wanted, path)
-        return False
 
     def _close_far(self) -> None:
         far = self._way[-_OPEN_FOLDERS]
@@ -199,7 +125,7 @@ class Walk:
         try:
             folder.listing = os.scandir(folder.fd)
         except OSError as error:
-            self._acting.failed(self._acting.shown(folder.whole_path()), "read", error, folder.fd)
+            self._acting.failed(folder.whole_path, "read", error, folder.fd)
 
     def _list(self, folder: Folder) -> None:
         """The next names of a folder: what is no folder at once, folders later."""
@@ -210,15 +136,18 @@ class Walk:
             batch = list(islice(listing, _BATCH))
             names = [item.name for item in batch if not item.is_dir(follow_symlinks=False)]
         except OSError as error:
-            self._acting.failed(self._acting.shown(folder.whole_path()), "read", error, folder.fd)
+            self._acting.failed(folder.whole_path, "read", error, folder.fd)
             folder.listing = None
             return
         if len(names) < len(batch):
-            folder.below += [i.name for i in batch if i.is_dir(follow_symlinks=False) and not is_new(i.name)]
+            below = [item.name for item in batch if item.is_dir(follow_symlinks=False)]
+            settled = [name for name in below if not is_being_made(folder.fd, name)]
+            self._tally.vanished += len(below) - len(settled)  # such a name does not last
+            folder.below += settled
         if len(batch) < _BATCH:
             folder.listing = None
         if folder.is_root:
-            names = [name for name in names if not is_stamp(name)]
+            names = [name for name in names if not is_one(folder.fd, name)]
         if not names:
             return
         is_more = folder.listing is not None or bool(folder.below)
@@ -256,16 +185,17 @@ class Walk:
         """All of it is walked or given away: back to the one above, and the folder itself if nothing is owed."""
         way = self._way
         way.pop()
-        above = here.above
-        is_back = above is None or above.fd >= 0 or reopen(above, here.fd)
+        # it is not always the one above: what nobody else took is walked at once (see `_give`)
+        back = way[-1] if way else None
+        is_back = back is None or back.fd >= 0 or (back is here.above and reopen(back, here.fd))
         if here.owed:
             self._wait(here)
-            if not here.given and len(self._waiting) > _WAITING:
+            if not here.given and here.above is not None and len(self._waiting) > _WAITING:
                 here.close()
         else:
             self._finish(here)
         if not is_back:
-            self._give_up()
+            self._go_on()
 
     def _wait(self, folder: Folder) -> None:
         folder.waits = True
@@ -294,15 +224,16 @@ class Walk:
                 return
             self._waiting.discard(here)
             above = here.above
-            if here.fd < 0:
+            if here.fd < 0 and not regain(here):
                 self._tally.vanished += 1  # someone moved it away, and there is no way back to it
             elif above is not None and above.waits and above.fd < 0:
                 reopen(above, here.fd)
             self._finish(here)
             here = above
 
-    def _give_up(self) -> None:
-        """Someone moved a folder away while the walk was deep in it: go on from the nearest one that is still open."""
+    def _go_on(self) -> None:
+        """No way leads back by ``..``, as where a folder was moved away: go on with the nearest that is still there."""
+        regain(self._way[-1])
         while self._way and self._way[-1].fd < 0:
             lost = self._way.pop()
             if lost.owed:
@@ -321,11 +252,9 @@ class Walk:
         for folder in self._way[-_OPEN_FOLDERS:]:
             spare = len(folder.below) - (folder is self._way[-1])
             if folder.fd >= 0 and spare > 0:
-                name = folder.below.pop()
-                below = self._opened(folder, folder.fd, name, name, folder.place.below(name))
+                below = self._opening.opened(into(folder, folder.below.pop()))
                 if below is not None and not self._given(below, None, folder):
-                    self._way.append(below)
-                    self._open_list(below)
+                    self._begin(below)
                 return
 
     def _given(self, folder: Folder, names: list[str] | None, owner: Folder) -> bool:

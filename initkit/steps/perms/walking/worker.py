@@ -8,9 +8,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms.walking.acting import Enough, Looking
+from initkit.steps.perms.walking.acting import Enough
 from initkit.steps.perms.walking.changing import Changing
 from initkit.steps.perms.walking.job import packed, read_job
+from initkit.steps.perms.walking.looking import Looking
 from initkit.steps.perms.walking.pool import Pool
 from initkit.steps.perms.walking.sharing import Sharing
 from initkit.steps.perms.walking.tally import Tally

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms import kernel, mounts
+from initkit.steps.perms import mounts
 from initkit.steps.perms.system import OFTEN_MOUNTED, PROGRAMS, SYSTEM, belongs_to_system
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _of_image(path: str, fd: int) -> str:
     """Programs, and folders where a volume would be, if none is mounted there."""
     if path not in OFTEN_MOUNTED and not path.startswith(PROGRAMS):
         return ""
-    if _mount_of("/") not in {kernel.mount_id(fd), None}:
+    if _mount_of("/") not in {mounts.number_of(fd), None}:
         return ""
     return f"it is {path} of the image, and no volume is mounted there"
 
@@ -65,7 +65,7 @@ def _of_image(path: str, fd: int) -> str:
 def _mount_of(path: str) -> int | None:
     fd = os.open(path, os.O_PATH)
     try:
-        return kernel.mount_id(fd)
+        return mounts.number_of(fd)
     finally:
         os.close(fd)
 

@@ -12,6 +12,8 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from initkit.steps.perms import mounts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -81,7 +83,7 @@ def mount_id(fd: int) -> int | None:
     answer = _statx(fd)
     if answer and struct.unpack_from("=I", answer, _MASK)[0] & _MOUNT_ID:
         return int(struct.unpack_from("=Q", answer, _ID)[0])
-    return _in_fdinfo(fd)
+    return mounts.number_of(fd)
 
 
 def attributes(fd: int) -> int:
@@ -98,15 +100,6 @@ def _statx(fd: int) -> bytes:
     except AttributeError:  # a C library without it
         return b""
     return b"" if told else answer.raw
-
-
-def _in_fdinfo(fd: int) -> int | None:
-    try:
-        with open(f"/proc/self/fdinfo/{fd}", "rb", buffering=0) as file:
-            found = [line for line in file.read().splitlines() if line.startswith(b"mnt_id:")]
-    except OSError:
-        return None
-    return int(found[0].split()[1]) if found else None
 
 
 def rename_new(old_folder: int, old: str, new_folder: int, new: str) -> None:

@@ -7,8 +7,6 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from initkit.steps.perms import kernel
-
 _MOUNTS = "/proc/self/mountinfo"
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 _POINT = 4  # which word of a line is the mount point, counted from 0
@@ -28,9 +26,22 @@ class Mount(NamedTuple):
     all_read_only: bool = False
 
 
+def number_of(fd: int) -> int | None:
+    """The number of the mount that what a descriptor holds was reached through, as fdinfo has it (proc(5)).
+
+    None where the system does not tell. Where it is asked often, `kernel.mount_id` is ten times as fast.
+    """
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", "rb", buffering=0) as file:
+            found = [line for line in file.read().splitlines() if line.startswith(b"mnt_id:")]
+    except OSError:
+        return None
+    return int(found[0].split()[1]) if found else None
+
+
 def of(fd: int) -> Mount | None:
-    """The mount that what a descriptor holds was reached through; None where the system does not tell."""
-    number = kernel.mount_id(fd)
+    """That mount; None where the system does not tell."""
+    number = number_of(fd)
     return None if number is None else _by_number(number)
 
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms import kernel, mounts, policy, stamp
-from initkit.steps.perms.asked.wanted import Terms, Wanted
+from initkit.steps.perms import policy, stamp
+from initkit.steps.perms.asked.wanted import Wanted
 from initkit.steps.perms.denied.causes import shown
 from initkit.steps.perms.policy import ALWAYS, STAMP
 from initkit.steps.perms.roots import objection_to, opened
 from initkit.steps.perms.system import belongs_to_system
-from initkit.steps.perms.walking.acting import Enough
-from initkit.steps.perms.walking.changing import Changing
-from initkit.steps.perms.walking.crew import Crew
-from initkit.steps.perms.walking.looking import Looking
 from initkit.steps.perms.walking.tally import Tally
-from initkit.steps.perms.walking.walk import Walk
 
 if TYPE_CHECKING:
     from initkit.core.step import Context
     from initkit.steps.perms.asked.task import Task
     from initkit.steps.perms.roots import Root
-    from initkit.steps.perms.walking.job import Job
-    from initkit.steps.perms.walking.pool import Pool
 
 
 def look(task: Task, context: Context) -> Tally:
@@ -91,7 +82,7 @@ def _looked(root: Root, task: Task, tally: Tally, context: Context) -> bool:
     if _stands(root, task, tally):
         return True
     found = Tally(looking=True)
-    whole = Walking(root, task, found, context, changing=False).run()
+    whole = _walked(root, task, found, context, changing=False)
     if whole and found.is_clean and (due := policy.stamp_due(root, _digest(task), task.policy)):
         found.besides.add(f"write {due}")
     tally.merge(found)
@@ -104,11 +95,17 @@ def _changed(root: Root, task: Task, tally: Tally, context: Context) -> bool:
         return True
     _note(stamp.begin(root, task.digest), context)
     done = Tally()
-    whole = Walking(root, task, done, context, changing=True).run()
+    whole = _walked(root, task, done, context, changing=True)
     if task.policy == STAMP and whole and not done.failures:
         _stamp(root, task, done, context)
     tally.merge(done)
     return whole
+
+
+def _walked(root: Root, task: Task, tally: Tally, context: Context, *, changing: bool) -> bool:
+    from initkit.steps.perms.walking.rooted import Walking  # noqa: PLC0415 - a policy may spare it
+
+    return Walking(root, task, tally, context, changing=changing).run()
 
 
 def _stamp(root: Root, task: Task, done: Tally, context: Context) -> None:
@@ -138,87 +135,3 @@ def _digest(task: Task) -> str:
 def _note(text: str | None, context: Context) -> None:
     if text is not None:
         context.voice.note(text)
-
-
-class Walking:
-    """A walk over one root."""
-
-    def __init__(self, root: Root, task: Task, tally: Tally, context: Context, *, changing: bool) -> None:
-        """Nothing is done yet; `tally` is where it will be counted."""
-        self._root = root
-        self._task = task
-        self._tally = tally
-        self._context = context
-        self._changing = changing
-        self._enough = not changing and not context.looking
-        self._terms = _terms(root, task)
-
-    def run(self) -> bool:
-        """Walk; whether all of it was.
-
-        Raises:
-            Stopped: the end was asked for.
-            TemporaryError: another process has ended before its work was done.
-        """
-        acting = (Changing if self._changing else Looking)(self._terms, self._tally, enough=self._enough)
-        try:
-            if stat.S_ISDIR(self._root.found.st_mode):
-                self._walk(acting)
-            else:
-                self._alone(acting)
-        except Enough:
-            return False
-        return True
-
-    def _alone(self, acting: Changing | Looking) -> None:
-        wanted = self._task.places.root().wanted
-        if wanted is None:
-            acting.tally.excluded += 1
-        else:
-            acting.single(self._root.parent, self._root.name, wanted, lambda: "")
-
-    def _walk(self, acting: Changing | Looking) -> None:
-        path = shown(self._terms.path)
-        crew = Crew(acting.tally, self._context, path, self._job)
-        walk = crew.walk = Walk(acting, self._task.places, crew)
-        whole = False
-        try:
-            walk.begin(self._root.parent, self._root.name)
-            crew.run()
-            whole = True
-        except Enough:
-            whole = True
-            raise
-        finally:
-            walk.close()
-            crew.close(whole=whole)
-            self._context.voice.done(path)
-
-    def _job(self, pool: Pool, index: int) -> Job:
-        from initkit.steps.perms.walking.job import Job  # noqa: PLC0415 - only large trees have workers
-
-        return Job(self._terms, self._task.places, self._changing, self._enough, pool.lines, index)
-
-
-def _terms(root: Root, task: Task) -> Terms:
-    return Terms(
-        path=root.path,
-        device=root.found.st_dev,
-        mount=_mount(root) if task.one_file_system else None,
-        owner=root.found.st_uid,
-        one_file_system=task.one_file_system,
-        hard_links=task.hard_links,
-        mounted=task.one_file_system and mounts.is_anything_below(root.path),
-        keep_going=task.keep_going,
-    )
-
-
-def _mount(root: Root) -> int | None:
-    try:
-        fd = os.open(root.name, os.O_PATH | os.O_NOFOLLOW, dir_fd=root.parent)
-    except OSError:
-        return None  # it is gone again, which the walk will meet
-    try:
-        return kernel.mount_id(fd)
-    finally:
-        os.close(fd)

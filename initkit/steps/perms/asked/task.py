@@ -36,20 +36,19 @@ class Task(NamedTuple):
     @property
     def digest(self) -> str:
         """SHA-256 in hexadecimal of everything that decides what a root comes to have, whatever its path."""
-        import hashlib  # noqa: PLC0415 - it and json take as long to load as all the rest; only `stamp` asks
-        import json  # noqa: PLC0415 - as above
+        import hashlib  # noqa: PLC0415 - it takes as long to load as all the rest; only `stamp` asks
 
-        text = json.dumps(self._decisive(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+        return hashlib.sha256(ascii(self._decisive()).encode("ascii")).hexdigest()
 
-    def _decisive(self) -> dict[str, object]:
+    def _decisive(self) -> tuple[object, ...]:
+        """Numbers, texts and None in one order, so that it always reads alike."""
         places = self.places
-        return {
-            "version": _VERSION,
-            "rules": [[glob, *wanted.plainly()] for glob, wanted in places.rules],
-            "include": sorted(set(places.include)),
-            "exclude": sorted(set(places.exclude)),
-            "max-depth": places.max_depth,
-            "one-file-system": self.one_file_system,
-            "hard-links": self.hard_links,
-        }
+        return (
+            ("version", _VERSION),
+            ("rules", [(glob, *wanted.plainly()) for glob, wanted in places.rules]),
+            ("include", sorted(set(places.include))),
+            ("exclude", sorted(set(places.exclude))),
+            ("max-depth", places.max_depth),
+            ("one-file-system", self.one_file_system),
+            ("hard-links", self.hard_links),
+        )

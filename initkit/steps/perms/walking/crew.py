@@ -65,7 +65,7 @@ class Crew(Sharing):
         with self._context.stop.in_flight():
             walk.run()
             while walk.is_waiting and (part := self.next(until_whole=True)):
-                walk.take(*part)
+                walk.take(part)
                 walk.run()
 
     def tick(self) -> None:

@@ -28,25 +28,26 @@ _MAIL = 24
 _BEGUN = 40
 _COUNTS = 64
 _COUNT = struct.Struct("=QQ")
-_WORK = struct.Struct("=BIII")  # what it is, whose, which, and how long its path is
+_WORK = struct.Struct("=?III")  # whether its names are folders', whose it is, which, and how long its path is
 _DONE = struct.Struct("=I")
-_FOLDER, _NAMES = 0, 1
 _LONGEST = 256 * 1024  # bytes of a message; a socket takes less by default
 
 
 class Part(NamedTuple):
-    """A part of a walk that was given away.
+    """A part of a walk that was given away: some of what is in a folder.
 
     Attributes:
         fd: of the folder, which whoever takes it has to close.
         path: of the folder, from the root.
-        names: of what in it is no folder; None for the folder and all that is in it.
+        names: in it.
+        folders: whether they are those of folders, which are given with all that is in them.
         token: of whoever gave it, to be sent back when it is done.
     """
 
     fd: int
     path: str
-    names: list[str] | None
+    names: list[str]
+    folders: bool
     token: bytes
 
 
@@ -162,12 +163,10 @@ class Pool:
 
     # parts of the walk
 
-    def give(self, folder: Folder, names: Sequence[str] | None, owner: Folder) -> bool:
+    def give(self, owner: Folder, names: Sequence[str], *, folders: bool) -> bool:
         """Put a part into the queue; whether that took it."""
-        path = os.fsencode(folder.whole_path())
-        kind = _FOLDER if names is None else _NAMES
-        rest = b"" if names is None else os.fsencode("\0".join(names))
-        message = _WORK.pack(kind, self.index, self._token, len(path)) + path + rest
+        path = os.fsencode(owner.whole_path())
+        message = _WORK.pack(folders, self.index, self._token, len(path)) + path + os.fsencode("\0".join(names))
         if len(message) > _LONGEST:
             return False
         idle = self._page.find(b"\1", _IDLE, _IDLE + self._count)
@@ -175,7 +174,7 @@ class Pool:
             # one part for each that has none; before it is sent, for whoever takes it may soon have none again
             self._page[idle] = 0
         try:
-            socket.send_fds(self._work_out, [message], [folder.fd])
+            socket.send_fds(self._work_out, [message], [owner.fd])
         except OSError:  # it is full, or the path is too long: whoever has it can do it as well
             if idle >= 0:
                 self._page[idle] = 1
@@ -196,11 +195,10 @@ class Pool:
             return None
         if not fds:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # what was in the message is lost
-        kind, owner, token, length = _WORK.unpack_from(message)
+        folders, owner, token, length = _WORK.unpack_from(message)
         path = os.fsdecode(message[_WORK.size : _WORK.size + length])
-        rest = message[_WORK.size + length :]
-        names = os.fsdecode(rest).split("\0") if kind == _NAMES else None
-        return Part(fds[0], path, names, bytes([owner]) + _DONE.pack(token))
+        names = os.fsdecode(message[_WORK.size + length :]).split("\0")
+        return Part(fds[0], path, names, folders, bytes([owner]) + _DONE.pack(token))
 
     def done(self, token: bytes) -> None:
         """Send a token back to whoever it is from."""

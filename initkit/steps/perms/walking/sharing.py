@@ -31,9 +31,9 @@ class Sharing:
         """Whether something could not be done, by whoever."""
         return bool(self.tally.failures) or (self.pool is not None and self.pool.has_failed)
 
-    def give(self, folder: Folder, names: list[str] | None, owner: Folder) -> bool:
-        """Give a folder away, or names of it that are no folders; `owner` is what waits. Whether it was taken."""
-        return self.pool is not None and self.pool.give(folder, names, owner)
+    def give(self, owner: Folder, names: list[str], *, folders: bool) -> bool:
+        """Give some of what is in a folder away; whether it was taken. That folder waits until it is done."""
+        return self.pool is not None and self.pool.give(owner, names, folders=folders)
 
     def done(self, token: bytes) -> None:
         """What was given to this walk is done."""

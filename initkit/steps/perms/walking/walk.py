@@ -23,6 +23,7 @@ from initkit.steps.perms.walking.opening import Entrance, Opening, into
 if TYPE_CHECKING:
     from initkit.steps.perms.asked.places import Places
     from initkit.steps.perms.walking.acting import Acting
+    from initkit.steps.perms.walking.pool import Part
     from initkit.steps.perms.walking.sharing import Sharing
 
 _OPEN_FOLDERS = 32  # nearest ones that stay open: a process may have 1024 descriptors by default
@@ -53,16 +54,16 @@ class Walk:
         """Take on the root, a folder of that name in an open one."""
         self._enter(Entrance(None, parent, name, self._places.root()))
 
-    def take(self, fd: int, path: str, names: list[str] | None, token: bytes) -> None:
-        """Take on what another walk gives away: a folder, or names of it that are no folders."""
-        folder = Folder(None, path, fd, os.fstat(fd), self._places.at(path))
-        folder.token = token
+    def take(self, part: Part) -> None:
+        """Take on what another walk gives away; the folder that it is in stays that one's."""
+        folder = Folder(None, part.path, part.fd, os.fstat(part.fd), self._places.at(part.path))
+        folder.token = part.token
+        folder.settled = True
         self._way.append(folder)
-        if names is None:
-            self._open_list(folder)
+        if part.folders:
+            folder.below = part.names
         else:
-            folder.settled = True
-            self._plain(folder, names)
+            self._plain(folder, part.names)
 
     def run(self) -> None:
         """Go on until there is nothing to do; folders may be left that wait for others.
@@ -104,10 +105,8 @@ class Walk:
 
     def _enter(self, entrance: Entrance) -> None:
         folder = self._opening.opened(entrance)
-        if folder is not None:
-            self._begin(folder)
-
-    def _begin(self, folder: Folder) -> None:
+        if folder is None:
+            return
         self._way.append(folder)
         if len(self._way) > _OPEN_FOLDERS:
             self._close_far()
@@ -151,7 +150,7 @@ class Walk:
         if not names:
             return
         is_more = folder.listing is not None or bool(folder.below)
-        if is_more and self._sharing.is_wanted() and self._given(folder, names, folder):
+        if is_more and self._sharing.is_wanted() and self._given(folder, names, folders=False):
             return
         self._plain(folder, names)
 
@@ -185,12 +184,11 @@ class Walk:
         """All of it is walked or given away: back to the one above, and the folder itself if nothing is owed."""
         way = self._way
         way.pop()
-        # it is not always the one above: what nobody else took is walked at once (see `_give`)
-        back = way[-1] if way else None
-        is_back = back is None or back.fd >= 0 or (back is here.above and reopen(back, here.fd))
+        above = here.above
+        is_back = above is None or above.fd >= 0 or reopen(above, here.fd)
         if here.owed:
             self._wait(here)
-            if not here.given and here.above is not None and len(self._waiting) > _WAITING:
+            if not here.given and above is not None and len(self._waiting) > _WAITING:
                 here.close()
         else:
             self._finish(here)
@@ -246,24 +244,20 @@ class Walk:
     # to others
 
     def _give(self) -> None:
-        """Give away the highest folder that can be spared."""
+        """Give away half of the folders that are still to come in the highest folder that has some to spare."""
         if len(self._waiting) >= _WAITING:
             return
         for folder in self._way[-_OPEN_FOLDERS:]:
             spare = len(folder.below) - (folder is self._way[-1])
             if folder.fd >= 0 and spare > 0:
-                below = self._opening.opened(into(folder, folder.below.pop()))
-                if below is not None and not self._given(below, None, folder):
-                    self._begin(below)
+                count = min((spare + 1) // 2, _BATCH)
+                if self._given(folder, folder.below[:count], folders=True):
+                    del folder.below[:count]
                 return
 
-    def _given(self, folder: Folder, names: list[str] | None, owner: Folder) -> bool:
-        if folder.settled and names is None:
-            return False  # it is walked by whoever has opened it
-        if not self._sharing.give(folder, names, owner):
+    def _given(self, owner: Folder, names: list[str], *, folders: bool) -> bool:
+        if not self._sharing.give(owner, names, folders=folders):
             return False
         owner.given += 1
         owner.owed += 1
-        if names is None:
-            folder.close()
         return True

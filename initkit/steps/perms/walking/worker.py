@@ -58,7 +58,7 @@ def work(job: Job) -> Tally:
     walk = sharing.walk = Walk(acting, job.places, sharing)
     try:
         while part := sharing.next(until_whole=False):
-            walk.take(*part)
+            walk.take(part)
             walk.run()
     except _Over:
         pass

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 BASE = "chown -R"
 OURS = "initkit perms"
-AIMS = {("same", 0): 0.55, ("changes", 0): 1.0, ("same", 1): 0.9, ("changes", 1): 1.8}
+AIMS = {True: {0: 1.0, 1: 1.8}, False: {0: 0.55, 1: 0.9}}  # whether something changes; cores held to
 AIM_RESTART = 1.5
 _A_FOLDER = 40  # files
 _SMALL = (1, 100, 2_000, 10_000)
 _OFTEN = 4  # times as many rounds where a run is short
+_WORK = (
+    ("nothing to change", False, False),
+    ("all is root's and given away", True, True),
+    ("all goes from one user to another", True, False),
+)
 _HELD = {0: "all cores", 1: "held to one core"}
 
 
@@ -45,14 +50,16 @@ class Owned:
         self._owner = 1
         measure(ours(path, 1), tree)
 
-    def task(self, name: str, *more: str, changes: bool, cores: int) -> Callable[[], Cost]:
-        """One program: what it changes are all owners and groups, or none."""
+    def task(self, name: str, *, changes: bool, cores: int, from_root: bool = False) -> Callable[[], Cost]:
+        """One program: what it changes are all owners and groups, or none; before it, all may be given to root."""
         program = others().get(name)
 
         def run() -> Cost:
-            if changes:
+            if from_root:
+                measure(others()[BASE](self.path, 0), self._tree)
+            elif changes:
                 self._owner = 3 - self._owner
-            command = program(self.path, self._owner) if program else ours(self.path, self._owner, *more)
+            command = program(self.path, self._owner) if program else ours(self.path, self._owner)
             return measure(command, self._tree, cores=cores)
 
         return run
@@ -91,11 +98,13 @@ def _wide(bench: Bench) -> None:
 def _compare(bench: Bench, path: str, what: str) -> None:
     """All programs, with nothing to change and with everything, on all cores and on one."""
     owned = Owned(path, bench.tree)
-    for kind, title in (("same", "nothing to change"), ("changes", "all owners and groups change")):
+    for title, changes, from_root in _WORK:
         for cores, held in _HELD.items():
-            tasks = {name: owned.task(name, changes=kind == "changes", cores=cores) for name in (*others(), OURS)}
+            tasks = {
+                name: owned.task(name, changes=changes, cores=cores, from_root=from_root) for name in (*others(), OURS)
+            }
             runs = figures.rounds(tasks, bench.rounds)
-            figures.show(f"{what}; {title}; {held}", runs, BASE, {OURS: AIMS[kind, cores]})
+            figures.show(f"{what}; {title}; {held}", runs, BASE, {OURS: AIMS[changes][cores]})
             owned.look()
 
 

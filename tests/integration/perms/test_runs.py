@@ -126,9 +126,10 @@ def test_a_root_is_left_as_it_is_until_all_in_it_is_done(tree: Path) -> None:
     assert mode_of(tree) == "0700"
 
 
-@pytest.fixture
-def many(volume: Path) -> Path:
+@pytest.fixture(params=[0o755, 0o777], ids=["in a folder of root's alone", "in a folder that all may write in"])
+def many(volume: Path, request: pytest.FixtureRequest) -> Path:
     """Files of one folder that differ alike, and among them what is not like them."""
+    volume.chmod(request.param)
     for number in range(_MANY):
         (volume / f"{number:03}").touch(0o644)
     (volume / "050").chmod(0o4755)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 16  # entries that are held at once; a process may have 64 descriptors
 _SAMPLE = 32  # entries of a sort that are changed one by one, and looked at again, before others are believed to follow
 _LINKS = 3  # where st_nlink is
+_WRITE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Alike:
@@ -41,7 +42,8 @@ class Changing(Acting):
     """What differs is changed.
 
     An entry that differs is held by a descriptor before it is touched, so that what was looked at last is what is
-    changed, whoever renames it meanwhile; O_PATH, which opens no device and waits for no fifo.
+    changed, whoever renames it meanwhile; O_PATH, which opens no device and waits for no fifo. Only in a folder that
+    none but root may write in a name is believed to mean the same file twice.
     """
 
     def __init__(self, terms: Terms, tally: Tally, *, enough: bool = False) -> None:
@@ -50,13 +52,21 @@ class Changing(Acting):
         self._alike: dict[Wanted, dict[Key, Alike]] = {}
 
     def plain(self, batch: Batch) -> list[str]:
-        """See `Acting`.
-
-        After an entry that had to be changed the next ones are likely to: they are not looked at by name first.
-        """
+        """See `Acting`."""
         alike = self._alike.setdefault(batch.wanted, {})
         self.tally.seen += len(batch.names)
         folders: list[str] = []
+        if _is_roots_alone(batch.folder):
+            self._trusting(batch, alike, folders)
+        else:
+            self._holding(batch, alike, folders)
+        return folders
+
+    def _holding(self, batch: Batch, alike: dict[Key, Alike], folders: list[str]) -> None:
+        """Whoever may write in the folder may exchange its entries at any instant.
+
+        After an entry that had to be changed the next ones are likely to: they are not looked at by name first.
+        """
         likely = False
         start = 0
         while start < len(batch.names):
@@ -67,7 +77,27 @@ class Changing(Acting):
             else:
                 likely = self._by_name(batch, batch.names[start], alike, folders)
                 start += 1
-        return folders
+
+    def _trusting(self, batch: Batch, alike: dict[Key, Alike], folders: list[str]) -> None:
+        """Nobody exchanges entries of the folder who could not change them himself."""
+        fine = self._fine.setdefault(batch.wanted, set())
+        counts: dict[Alike, int] = {}
+        for name in batch.names:
+            try:
+                found = os.stat(name, dir_fd=batch.folder, follow_symlinks=False)
+                key = key_of(found)
+                if key in fine:
+                    continue
+                known = alike.get(key)
+                if known is not None and found[_LINKS] == 1 and known.count >= _SAMPLE:
+                    os.chown(name, known.uid, known.gid, dir_fd=batch.folder, follow_symlinks=False)
+                    counts[known] = counts.get(known, 0) + 1
+                    continue
+            except OSError:
+                pass  # it is held then, and tells again what is wrong
+            self._by_name(batch, name, alike, folders)
+        for known, count in counts.items():
+            self._count(known, count)
 
     def _by_name(self, batch: Batch, name: str, alike: dict[Key, Alike], folders: list[str]) -> bool:
         """One entry, looked at first; whether it had to be changed."""
@@ -182,6 +212,15 @@ class Changing(Acting):
         else:
             if changed:
                 self.differs(changed, path)
+
+
+def _is_roots_alone(folder: int) -> bool:
+    """Whether this process is root's, and none but root may write in a folder; an ACL shows in its group's bits."""
+    try:
+        found = os.fstat(folder)
+    except OSError:
+        return False
+    return os.geteuid() == 0 == found.st_uid and not found.st_mode & _WRITE_BY_OTHERS
 
 
 def _close(fds: list[int]) -> None:

@@ -87,6 +87,7 @@ class RecordingVoice:
     results: list[str] = field(default_factory=list)
     progressed: list[tuple[str, str, float | None]] = field(default_factory=list)
     dones: list[str] = field(default_factory=list)
+    detailed: bool = False
 
     def note(self, text: str, **_facts: object) -> None:
         self.notes.append(text)

@@ -20,6 +20,11 @@ from initkit.core.record import Record
 class Voice(Protocol):
     """How a running step speaks; the engine's reporter listens. Everything said is redacted there."""
 
+    @property
+    def detailed(self) -> bool:
+        """Whether `detail` is shown at all: what is said of each of a million things need not be put together else."""
+        ...
+
     def note(self, text: str, **facts: object) -> None:
         """Something a person at 3 a.m. wants to see once."""
         ...

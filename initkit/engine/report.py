@@ -108,12 +108,16 @@ class Reporter:
         sink: Sink | None = None,
     ) -> None:
         """Show one event, redacted, if its level is to be shown."""
-        if (LEVELS.index(level) < self._level and sink is None) or (self._muted and step):
+        if (not self.shows(level) and sink is None) or (self._muted and step):
             return
         clean = {key: redact_json(value) for key, value in (facts or {}).items()}
         event = Event(level, name, printable(step), printable(text), clean, self._clock.wall())
         with self._lock:
             (sink or self._sink).write(event)
+
+    def shows(self, level: Level) -> bool:
+        """Whether events of this level are shown."""
+        return LEVELS.index(level) >= self._level
 
     def voice(self, step: str) -> StepVoice:
         """The voice that a step speaks with."""
@@ -302,6 +306,11 @@ class StepVoice(Record):
 
     reporter: Reporter
     step: str
+
+    @property
+    def detailed(self) -> bool:
+        """Whether the level of the log is ``debug``."""
+        return self.reporter.shows("debug")
 
     def note(self, text: str, **facts: object) -> None:
         """A line."""

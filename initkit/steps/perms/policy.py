@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from initkit.steps.perms import stamp
 from initkit.steps.perms.denied.causes import shown
+from initkit.steps.perms.differing import difference
 
 if TYPE_CHECKING:
     from initkit.steps.perms.asked.wanted import Wanted
@@ -37,7 +38,7 @@ def stands(root: Root, wanted: Wanted | None, task_digest: str, policy: str) -> 
         task_digest: `Task.digest`; only ``stamp`` needs it.
         policy: ``always``, ``on-root-mismatch`` or ``stamp``.
     """
-    if policy == ALWAYS or not _is_as_wanted(root, wanted):
+    if policy == ALWAYS or (wanted is not None and difference(root.found, wanted)):
         return None
     if policy == ON_ROOT_MISMATCH:
         return None if _says_nothing(root, wanted) else f"root as it should be ({ON_ROOT_MISMATCH})"
@@ -62,14 +63,6 @@ def stamp_due(root: Root, task_digest: str, policy: str) -> str | None:
     if policy != STAMP or stamp.is_there(root, task_digest) or not stamp.could_be_written(root, task_digest):
         return None
     return f"{shown(root.path).rstrip('/')}/{stamp.name_of(task_digest)}"
-
-
-def _is_as_wanted(root: Root, wanted: Wanted | None) -> bool:
-    if wanted is None:
-        return True
-    found = root.found
-    owned = wanted.uid in {None, found.st_uid} and wanted.gid in {None, found.st_gid}
-    return owned and wanted.goal(found) == stat.S_IMODE(found.st_mode)
 
 
 def _says_nothing(root: Root, wanted: Wanted | None) -> bool:

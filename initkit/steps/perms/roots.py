@@ -102,7 +102,8 @@ def _open(path: str, stack: ExitStack, *, really: bool) -> Root:
     folder = -1
     try:
         real = _real(path)
-        folder, missing = _open_folder(os.path.dirname(real), stack)
+        folder, missing = nearest(os.path.dirname(real))
+        stack.callback(os.close, folder)
         if missing:
             raise missing
         name = os.path.basename(real) or "."
@@ -141,31 +142,26 @@ def _real(path: str) -> str:
     return "/" + os.path.join(os.path.realpath(folder), name).strip("/")
 
 
-def _open_folder(path: str, stack: ExitStack) -> tuple[int, OSError | None]:
-    """A descriptor of a real path, name by name: a link that takes a folder's place meanwhile is refused.
+def nearest(path: str) -> tuple[int, OSError | None]:
+    """A descriptor (O_PATH) of a real path, name by name: a link that takes a folder's place meanwhile is refused.
 
-    Where that fails, the nearest folder that could be reached, and the error.
+    Where that fails, the nearest folder that could be reached, and the error. The caller has to close it.
     """
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
     folder = os.open("/", flags)
-    failed = None
     for name in filter(None, path.split("/")):
         try:
             below = os.open(name, flags, dir_fd=folder)
         except OSError as error:
-            failed = error
-            break
+            return folder, error
         os.close(folder)
         folder = below
-    stack.callback(os.close, folder)
-    return folder, failed
+    return folder, None
 
 
 def _not_opened(task: str, error: OSError, folder: int) -> InitkitError:
     if isinstance(error, FileNotFoundError):
-        return SuspectError(
-            task, "it does not exist", "mount the volume at this path, or have an earlier step create it"
-        )
+        return SuspectError(task, "it does not exist", "mount the volume at this path, or have it made by --create dir")
     if isinstance(error, NotADirectoryError):
         return SuspectError(task, "a part of the path is a file or has become a link", "name the volume itself")
     failure = failure_of("reach", error, folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from initkit.steps.perms import policy, stamp
 from initkit.steps.perms.asked.wanted import Wanted
 from initkit.steps.perms.denied.causes import shown
-from initkit.steps.perms.policy import ALWAYS, STAMP
+from initkit.steps.perms.policy import STAMP
 from initkit.steps.perms.roots import objection_to, opened
 from initkit.steps.perms.system import belongs_to_system
 from initkit.steps.perms.walking.tally import Tally
@@ -73,7 +73,7 @@ def _warn(root: Root, task: Task, context: Context) -> None:
     path = shown(root.path)
     if task.really and (objection := objection_to(root)):
         context.voice.warn(f"{path} is set because of --really: {objection}", path=path)
-    if task.policy != ALWAYS and (blind := policy.blind(root, task.places.root().wanted, task.policy)):
+    if blind := policy.blind(root, task.places.root().wanted, task.policy):
         context.voice.warn(blind, path=path)
 
 
@@ -119,8 +119,6 @@ def _stamp(root: Root, task: Task, done: Tally, context: Context) -> None:
 
 def _stands(root: Root, task: Task, tally: Tally) -> bool:
     """Whether the policy says that there is nothing to do."""
-    if task.policy == ALWAYS:
-        return False
     found = policy.stands(root, task.places.root().wanted, _digest(task), task.policy)
     if found is None:
         return False

@@ -1,4 +1,4 @@
-"""One entry that is held: what differs from what it should have, and making it so; which there are is known to `walk`.
+"""One entry that is held is made what it should be; what differs is known to `differing`, which there are to `walk`.
 
 Everything is done to a descriptor, never to a name, so that all calls of a change reach the same file, and the one that
 was looked at. A descriptor that is opened with O_PATH opens no device and waits for no fifo. A symbolic link that is
@@ -11,40 +11,19 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from initkit.steps.perms import kernel
 from initkit.steps.perms.asked.mode import SET_IDS
+from initkit.steps.perms.differing import difference
 
 if TYPE_CHECKING:
     from initkit.steps.perms.asked.wanted import Terms, Wanted
+    from initkit.steps.perms.differing import Difference
 
 _ALWAYS, _EVERY = 32, 64  # changes of a sort: so many are looked at again, and of the later ones one in so many
 _GOES = 8  # at one entry: each replica beside this one can come between once
 _changes: dict[tuple[int, int, bool, bool, bool], int] = {}
-
-
-class Difference(NamedTuple):
-    """What an entry is to get; None for what is already right, or nobody asked for."""
-
-    found: os.stat_result
-    uid: int | None = None
-    gid: int | None = None
-    mode: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.uid is not None or self.gid is not None or self.mode is not None
-
-    def __str__(self) -> str:
-        """``owner 0 -> 1000, mode 0644 -> 0640``."""
-        texts = []
-        if self.uid is not None:
-            texts.append(f"owner {self.found.st_uid} -> {self.uid}")
-        if self.gid is not None:
-            texts.append(f"group {self.found.st_gid} -> {self.gid}")
-        if self.mode is not None:
-            texts.append(f"mode {stat.S_IMODE(self.found.st_mode):04o} -> {self.mode:04o}")
-        return ", ".join(texts)
 
 
 class Refused(Exception):  # noqa: N818 - it carries an error of the system's to whoever can tell what it means
@@ -54,19 +33,6 @@ class Refused(Exception):  # noqa: N818 - it carries an error of the system's to
         super().__init__(operation, error)
         self.operation = operation
         self.error = error
-
-
-def difference(found: os.stat_result, wanted: Wanted) -> Difference:
-    """What is to be changed so that what was found becomes what is wanted."""
-    uid = None if wanted.uid == found.st_uid else wanted.uid
-    gid = None if wanted.gid == found.st_gid else wanted.gid
-    old = found.st_mode & 0o7777
-    new = wanted.goal(found)
-    if old & SET_IDS and (uid is not None or gid is not None) and stat.S_ISREG(found.st_mode):
-        # a program that was setuid for its old owner must not be so for the new one unless the mode says so itself;
-        # chown(2) clears most of them, but not setgid of a file that its group may not execute
-        new = _over(wanted, old & ~SET_IDS, folder=False)
-    return Difference(found, uid, gid, None if new == old else new)
 
 
 def linked(found: os.stat_result, wanted: Wanted, terms: Terms) -> bool:
@@ -196,15 +162,9 @@ def narrow(wanted: Wanted, old: int, new: int, *, folder: bool) -> int:
     """
     shared = old & new
     for narrowed in (shared, shared | old & 0o111):
-        if _over(wanted, narrowed, folder=folder) == new:
+        if wanted.over(narrowed, folder=folder) == new:
             return narrowed
     return old & (new | ~SET_IDS)
-
-
-def _over(wanted: Wanted, old: int, *, folder: bool) -> int:
-    """`Wanted.goal` of a mode alone."""
-    mode = wanted.dir_mode if folder else wanted.file_mode
-    return (old if mode is None else mode.over(old, folder=folder)) & ~wanted.umask
 
 
 def _chown(fd: int, due: Difference, before: int | None) -> None:

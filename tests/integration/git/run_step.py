@@ -15,6 +15,8 @@ from initkit.steps.git.step import STEP
 
 
 class _Silent:
+    detailed = False
+
     def note(self, text: str, **facts: object) -> None:
         pass
 

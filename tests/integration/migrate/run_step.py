@@ -19,6 +19,8 @@ from initkit.steps.migrate.step import STEP
 class Voice:
     """Says nothing; fix_clock has one that remembers, but costs the import of pytest in each of many processes."""
 
+    detailed = False
+
     def note(self, text: str, **facts: object) -> None:
         pass
 

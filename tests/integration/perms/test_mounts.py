@@ -11,6 +11,7 @@ from fix_need import need, need_program
 from fix_perms import ask, mode_of, mounting, need_root
 
 from initkit.steps.perms.roots import refuse_paths
+from initkit.steps.perms.system import belongs_to_system
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +183,7 @@ def test_paths_of_the_system_are_refused_by_their_text_unless_it_is_meant(path: 
 )  # fmt: skip
 def test_paths_of_volumes_are_not_refused_by_their_text(path: str) -> None:
     refuse_paths([path])
+    assert not belongs_to_system(path)
 
 
 def test_with_the_root_all_else_lies_within() -> None:

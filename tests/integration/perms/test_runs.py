@@ -13,6 +13,7 @@ from fix_perms import ask, mode_of, need_root, ordinary_user, perms, snapshot
 
 from initkit.core.errors import InitkitError, PermanentError
 from initkit.core.outcome import Pending, Satisfied, Status
+from initkit.steps.perms.walking import crew
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,3 +173,25 @@ def test_of_many_files_that_differ_alike_one_that_is_refused_does_not_keep_the_o
     assert all(f"{path}" in str(caught.value) for path in frozen)
     left = {path.name for path in many.iterdir() if path.lstat().st_gid == 0}
     assert left == {path.name for path in frozen}
+
+
+def test_with_a_detailed_log_each_difference_is_told_and_not_only_the_first_ten(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_WORTH", 10)
+    step = perms(many, dir_mode="0700", file_mode="0600")
+    differ = sorted(f"{path}: mode {mode_of(path)} -> 0600" for path in many.iterdir() if not path.is_symlink())
+    looking, doing = RecordingVoice(detailed=True), RecordingVoice(detailed=True)
+    step.check(make_context(looking=True, voice=looking))
+    step.apply(make_context(voice=doing))
+    for told in (looking.details, doing.details):
+        *files, root = told
+        assert sorted(files) == differ
+        assert root.startswith(f"{many}: mode ")
+
+
+def test_with_a_detailed_log_owners_that_change_alike_are_told_too(many: Path) -> None:
+    need_root()
+    voice = RecordingVoice(detailed=True)
+    done = perms(many, owner="1234").apply(make_context(voice=voice))
+    assert len(voice.details) == done.facts["changed"] == _MANY

@@ -267,7 +267,9 @@ def test_a_terminals_interrupt_is_left_to_the_process_that_began(wide: Path, mon
         interrupted = f"import os, signal; os.kill(os.getpid(), signal.{signum}); {others._START}"
         with monkeypatch.context() as patch:
             patch.setattr(others, "_START", interrupted)
-            step_of(wide).check(make_context(looking=True))
+            found = step_of(wide).check(make_context(looking=True))
+        assert isinstance(found, Pending)
+        assert found.facts["changed"] == found.facts["seen"]
 
 
 @pytest.mark.parametrize("free", range(4))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from initkit.steps.perms import kernel, settle
 from initkit.steps.perms.asked.mode import parse_mode, settles
 from initkit.steps.perms.asked.wanted import Terms, Wanted
-from initkit.steps.perms.settle import Refused, change, difference, is_elsewhere, linked, narrow
+from initkit.steps.perms.differing import difference
+from initkit.steps.perms.settle import Refused, change, is_elsewhere, linked, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

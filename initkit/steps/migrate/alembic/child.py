@@ -40,6 +40,11 @@ class Speaker:
             while line:
                 line = line[os.write(self._descriptor, line) :]
 
+    @property
+    def detailed(self) -> bool:
+        """Who listens decides what is shown."""
+        return True
+
     def note(self, text: str, **_facts: object) -> None:
         """See `core.step.Voice`."""
         self.say("note", text=text)

@@ -42,13 +42,13 @@ class Wanted(NamedTuple):
         Links have no mode of their own, and those of devices, sockets and fifos are left alone.
         """
         old = stat.S_IMODE(found.st_mode)
-        if stat.S_ISDIR(found.st_mode):
-            new = old if self.dir_mode is None else self.dir_mode.over(old, folder=True)
-        elif stat.S_ISREG(found.st_mode):
-            new = old if self.file_mode is None else self.file_mode.over(old, folder=False)
-        else:
-            return old
-        return new & ~self.umask
+        folder = stat.S_ISDIR(found.st_mode)
+        return self.over(old, folder=folder) if folder or stat.S_ISREG(found.st_mode) else old
+
+    def over(self, old: int, *, folder: bool) -> int:
+        """The twelve bits that a folder or a regular file with the mode `old` is to have."""
+        mode = self.dir_mode if folder else self.file_mode
+        return (old if mode is None else mode.over(old, folder=folder)) & ~self.umask
 
 
 class Terms(NamedTuple):

@@ -13,6 +13,7 @@ from initkit.steps.perms.denied.causes import failure_of, shown
 from initkit.steps.perms.making.building import build
 from initkit.steps.perms.making.dressing import Disturbed, NotBuilt
 from initkit.steps.perms.making.leftovers import sweep
+from initkit.steps.perms.roots import nearest
 from initkit.steps.perms.system import belongs_to_system
 
 if TYPE_CHECKING:
@@ -161,19 +162,13 @@ def _held(path: str, real: str) -> int:
     Raises:
         Disturbed: one is no folder any more.
     """
-    folder = os.open("/", _HELD)
-    try:
-        for name in filter(None, real.split("/")):
-            below = os.open(name, _HELD, dir_fd=folder)
-            os.close(folder)
-            folder = below
-    except (FileNotFoundError, NotADirectoryError) as error:
-        os.close(folder)
+    folder, error = nearest(real)
+    if error is None:
+        return folder
+    os.close(folder)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         raise Disturbed from error
-    except OSError as error:
-        os.close(folder)
-        raise _failed(path, "reach", failure_of("reach", error)) from error
-    return folder
+    raise _failed(path, "reach", failure_of("reach", error)) from error
 
 
 def _sweep(way: Way) -> None:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from initkit.steps.perms import settle
 from initkit.steps.perms.denied.causes import failure_of, shown
+from initkit.steps.perms.differing import difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from initkit.steps.perms.asked.wanted import Terms, Wanted
-    from initkit.steps.perms.settle import Difference
+    from initkit.steps.perms.differing import Difference
     from initkit.steps.perms.walking.tally import Tally
 
     Key = tuple[int, int, int, int]
@@ -68,16 +69,20 @@ class Batch(NamedTuple):
 class Acting:
     """What looking and changing have in common."""
 
-    def __init__(self, terms: Terms, tally: Tally, *, enough: bool = False) -> None:
+    def __init__(
+        self, terms: Terms, tally: Tally, *, enough: bool = False, each: Callable[[str], object] | None = None
+    ) -> None:
         """Begin.
 
         Args:
             terms: of the walk.
             tally: where everything is counted.
             enough: whether the first difference ends the walk.
+            each: is told of every difference, not only of the first few.
         """
         self.terms = terms
         self.tally = tally
+        self.each = each
         self._enough = enough
         self._fine: dict[Wanted, set[Key]] = {}
 
@@ -105,8 +110,7 @@ class Acting:
         fine = self._fine.setdefault(wanted, set())
         if key_of(found) in fine:
             return
-        difference = settle.difference(found, wanted)
-        if difference:
+        if difference(found, wanted):
             self.differing(fd, found, wanted, path)
         else:
             fine.add(key_of(found))
@@ -153,13 +157,15 @@ class Acting:
         if not self.terms.keep_going:
             raise Enough
 
-    def differs(self, difference: Difference, path: Callable[[], str]) -> None:
-        """Count what differs, or was changed.
+    def differs(self, due: Difference, path: Callable[[], str]) -> None:
+        """Count what differs, or was changed, and tell it where each is to be told.
 
         Raises:
             Enough: one is enough.
         """
-        self.tally.differs(partial(self._shown, path), difference)
+        self.tally.differs(partial(self._shown, path), due)
+        if self.each is not None:
+            self.each(f"{self._shown(path)}: {due}")
         if self._enough:
             raise Enough
 
@@ -195,7 +201,7 @@ class Acting:
             self.tally.seen -= 1
             self.tally.elsewhere += 1
             return False
-        if not settle.difference(found, wanted):
+        if not difference(found, wanted):
             return False
         if settle.linked(found, wanted, self.terms):
             self.tally.linked.add(partial(self._shown, path))
@@ -213,7 +219,7 @@ class Acting:
         A file of another device is at home where nothing is mounted: overlay has such (see `settle.is_elsewhere`).
         """
         at_home = found.st_dev == self.terms.device or not self.terms.mounted
-        if stat.S_ISDIR(found.st_mode) or not at_home or settle.difference(found, wanted):
+        if stat.S_ISDIR(found.st_mode) or not at_home or difference(found, wanted):
             return False
         fine.add(key_of(found))
         return True

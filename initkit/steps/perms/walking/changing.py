@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from initkit.steps.perms import kernel, settle
 from initkit.steps.perms.asked.mode import SET_IDS
+from initkit.steps.perms.differing import difference
 from initkit.steps.perms.walking.acting import Acting, key_of, pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from initkit.steps.perms.asked.wanted import Terms, Wanted
-    from initkit.steps.perms.settle import Difference
+    from initkit.steps.perms.differing import Difference
     from initkit.steps.perms.walking.acting import Batch, Key
     from initkit.steps.perms.walking.tally import Tally
 
@@ -29,12 +30,12 @@ _WRITE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 class Alike:
     """Entries that differ alike, and in nothing but owner or group."""
 
-    __slots__ = ("count", "difference", "gid", "uid")
+    __slots__ = ("count", "due", "gid", "uid")
 
-    def __init__(self, difference: Difference) -> None:
-        self.difference = difference
-        self.uid = -1 if difference.uid is None else difference.uid
-        self.gid = -1 if difference.gid is None else difference.gid
+    def __init__(self, due: Difference) -> None:
+        self.due = due
+        self.uid = -1 if due.uid is None else due.uid
+        self.gid = -1 if due.gid is None else due.gid
         self.count = 1  # of those that were changed one by one
 
 
@@ -46,9 +47,11 @@ class Changing(Acting):
     none but root may write in a name is believed to mean the same file twice.
     """
 
-    def __init__(self, terms: Terms, tally: Tally, *, enough: bool = False) -> None:
+    def __init__(
+        self, terms: Terms, tally: Tally, *, enough: bool = False, each: Callable[[str], object] | None = None
+    ) -> None:
         """See `Acting`."""
-        super().__init__(terms, tally, enough=enough)
+        super().__init__(terms, tally, enough=enough, each=each)
         self._alike: dict[Wanted, dict[Key, Alike]] = {}
 
     def plain(self, batch: Batch) -> list[str]:
@@ -97,7 +100,7 @@ class Changing(Acting):
                 pass  # it is held then, and tells again what is wrong
             self._by_name(batch, name, alike, folders)
         for known, count in counts.items():
-            self._count(known, count)
+            self.tally.differ(known.due, count)
 
     def _by_name(self, batch: Batch, name: str, alike: dict[Key, Alike], folders: list[str]) -> bool:
         """One entry, looked at first; whether it had to be changed."""
@@ -134,10 +137,10 @@ class Changing(Acting):
         key = key_of(found)
         if key in alike:
             alike[key].count += 1
-        elif not self.terms.mounted and not found.st_mode & SET_IDS:
-            difference = settle.difference(found, batch.wanted)
-            if difference.mode is None:
-                alike[key] = Alike(difference)
+        elif self.each is None and not self.terms.mounted and not found.st_mode & SET_IDS:
+            due = difference(found, batch.wanted)
+            if due.mode is None:
+                alike[key] = Alike(due)
         return True
 
     def _several(
@@ -177,16 +180,13 @@ class Changing(Acting):
                 kernel.chown_all(rest, alike.uid, alike.gid)
             except OSError as error:
                 refused = len(some) - length_hint(rest) - 1
-                self._count(alike, refused - done)
+                self.tally.differ(alike.due, refused - done)
                 done = refused + 1
                 name = names[fds.index(some[refused])]
                 self.failed(partial(self.path_of, batch, name), "own", error, some[refused])
             else:
-                self._count(alike, len(some) - done)
+                self.tally.differ(alike.due, len(some) - done)
                 done = len(some)
-
-    def _count(self, alike: Alike, count: int) -> None:
-        self.tally.differ(alike.difference, count)
 
     def folder(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - it is old now
         """See `Acting`."""
@@ -200,7 +200,7 @@ class Changing(Acting):
     def undone(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - it is not touched
         """Leave the root as it is: whoever looks at it alone, the kubelet too, is to see that there is work left."""
         self.tally.seen += 1
-        if settle.difference(found, wanted):
+        if difference(found, wanted):
             self.tally.notes.append(f"{self._shown(path)} itself is left as it is until all in it is done")
 
     def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:

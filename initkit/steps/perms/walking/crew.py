@@ -106,7 +106,7 @@ class Crew(Sharing):
         from initkit.steps.perms.walking.pool import MOST, Pool  # noqa: PLC0415 - as above
 
         self._worth = sys.maxsize
-        count = min(cores(), MOST)
+        count = 1 if self._context.voice.detailed else min(cores(), MOST)  # others only count what they do
         if count == 1 or not sys.executable or resource.getrlimit(resource.RLIMIT_NOFILE)[0] < _DESCRIPTORS:
             return
         try:

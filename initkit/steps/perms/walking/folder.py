@@ -94,15 +94,7 @@ def open_folder(parent: int, name: str) -> tuple[int, os.stat_result]:
 
 def reopen(above: Folder, here: int) -> bool:
     """Open the folder above by ``..``, if that is still the same one."""
-    try:
-        fd, found = open_folder(here, "..")
-    except OSError:
-        return False
-    if not os.path.samestat(found, above.found):
-        os.close(fd)
-        return False
-    above.fd = fd
-    return True
+    return _is_opened(above, here, "..")
 
 
 def regain(folder: Folder) -> bool:
@@ -116,15 +108,22 @@ def regain(folder: Folder) -> bool:
     start = here = way.pop()
     while way:
         below = way.pop()
-        try:
-            fd, found = open_folder(here.fd, below.name)
-        except OSError:
+        if not _is_opened(below, here.fd, below.name):
             return False
-        if not os.path.samestat(found, below.found):
-            os.close(fd)
-            return False
-        below.fd = fd
         if here is not start:
             here.close()
         here = below
     return here.fd >= 0
+
+
+def _is_opened(folder: Folder, parent: int, name: str) -> bool:
+    """Open what is of that name as this folder, if it is the very same one."""
+    try:
+        fd, found = open_folder(parent, name)
+    except OSError:
+        return False
+    if not os.path.samestat(found, folder.found):
+        os.close(fd)
+        return False
+    folder.fd = fd
+    return True

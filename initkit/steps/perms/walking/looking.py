@@ -7,7 +7,7 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING
 
-from initkit.steps.perms import settle
+from initkit.steps.perms.differing import difference
 from initkit.steps.perms.walking.acting import Acting, key_of
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ class Looking(Acting):
 
     def differing(self, fd: int, found: os.stat_result, wanted: Wanted, path: Callable[[], str]) -> None:  # noqa: ARG002 - see `Changing`
         """See `Acting`."""
-        self.differs(settle.difference(found, wanted), path)
+        self.differs(difference(found, wanted), path)

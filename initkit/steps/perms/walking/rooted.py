@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from initkit.core.step import Context
     from initkit.steps.perms.asked.task import Task
     from initkit.steps.perms.roots import Root
+    from initkit.steps.perms.walking.acting import Acting
     from initkit.steps.perms.walking.job import Job
     from initkit.steps.perms.walking.pool import Pool
     from initkit.steps.perms.walking.tally import Tally
@@ -44,7 +45,10 @@ class Walking:
             Stopped: the end was asked for.
             TemporaryError: another process has ended before its work was done.
         """
-        acting = (Changing if self._changing else Looking)(self._terms, self._tally, enough=self._enough)
+        voice = self._context.voice
+        each = voice.detail if voice.detailed else None
+        act = Changing if self._changing else Looking
+        acting = act(self._terms, self._tally, enough=self._enough, each=each)
         try:
             if stat.S_ISDIR(self._root.found.st_mode):
                 self._walk(acting)
@@ -54,14 +58,14 @@ class Walking:
             return False
         return True
 
-    def _alone(self, acting: Changing | Looking) -> None:
+    def _alone(self, acting: Acting) -> None:
         wanted = self._task.places.root().wanted
         if wanted is None:
             acting.tally.excluded += 1
         else:
             acting.single(self._root.parent, self._root.name, wanted, lambda: "")
 
-    def _walk(self, acting: Changing | Looking) -> None:
+    def _walk(self, acting: Acting) -> None:
         path = shown(self._terms.path)
         crew = Crew(acting.tally, self._context, path, self._job)
         walk = crew.walk = Walk(acting, self._task.places, crew)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from initkit.core.errors import InitkitError
     from initkit.steps.perms.denied.causes import Failure
-    from initkit.steps.perms.settle import Difference
+    from initkit.steps.perms.differing import Difference
 
 _FIRST = 10  # paths that are shown of any list
 COUNTED = ("seen", "owner", "group", "mode", "vanished", "elsewhere", "excluded")

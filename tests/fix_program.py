@@ -22,8 +22,10 @@ INITKIT = (sys.executable, "-m", "initkit")
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without anything that would steer a step."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "INITKIT_", "DATABASE_"))}
-    return kept | dict(more or {})
+    steering = ("PG", "INITKIT_", "DATABASE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    # a proxy of the machine does not lead to loopback
+    return {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")} | dict(more or {})
 
 
 def initkit(
@@ -61,7 +63,7 @@ class Running:
                 self._mail.put(line.rstrip("\n"))
         self._mail.put(None)
 
-    def line_with(self, text: str, timeout: float = 20) -> str:
+    def line_with(self, text: str, timeout: float = 60) -> str:
         """The next line that holds `text`."""
         until = time.monotonic() + timeout
         while True:
@@ -80,7 +82,7 @@ class Running:
         self.child.send_signal(signum)
         return time.monotonic()
 
-    def ended(self, timeout: float = 20) -> int:
+    def ended(self, timeout: float = 60) -> int:
         """The exit code."""
         code = self.child.wait(timeout)
         self._reader.join(timeout)

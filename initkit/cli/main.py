@@ -84,7 +84,7 @@ def _invoke(words: Sequence[str], environ: Mapping[str, str]) -> tuple[int, list
             raise UsageError(f"run {command[0]}", "--check looks only", "leave out one of the two")
         program = Program(chosen, environ)
         gc.enable()  # see __main__
-        code = _done(program, asked, environ)
+        code = _done(program, asked, command, environ)
         if code == 0 and command:
             termination.write(chosen.termination_log, "")
     except click.exceptions.Exit as ended:
@@ -151,7 +151,9 @@ def _declaration(name: str) -> type[Declared]:
     return kinds.load(name)
 
 
-def _done(program: Program, asked: Sequence[tuple[str, Declared]], environ: Mapping[str, str]) -> int:
+def _done(
+    program: Program, asked: Sequence[tuple[str, Declared]], command: Sequence[str], environ: Mapping[str, str]
+) -> int:
     """The exit code of what was asked for, done."""
     alone = {name for name, _ in asked} & {_HOLD, _SCHEMA}
     if len(asked) > 1 and alone:
@@ -164,7 +166,9 @@ def _done(program: Program, asked: Sequence[tuple[str, Declared]], environ: Mapp
         if program.checking:
             raise UsageError("hold", "there is nothing to look at first", "leave out --check")
         return program.hold(cast("Hold", one))
-    return program.run(entries.chain([_entries(name, part, environ) for name, part in asked]))
+    plan = entries.chain([_entries(name, part, environ) for name, part in asked])
+    entries.refuse_what_never_comes(plan, command)
+    return program.run(plan)
 
 
 def _entries(name: str, part: Declared, environ: Mapping[str, str]) -> list[entries.Entry]:

@@ -12,6 +12,7 @@ from initkit.core.errors import InitkitError, Stopped
 from initkit.core.outcome import Status
 from initkit.core.stop import Stop
 from initkit.engine import results, termination
+from initkit.engine.entries import goes_on
 from initkit.engine.host import Host
 from initkit.engine.report import JsonSink, Reporter, Sink, TextSink
 from initkit.engine.results import EXIT_WOULD_CHANGE
@@ -60,7 +61,8 @@ class Program:
     def run(self, entries: Sequence[Entry]) -> int:
         """Run the steps, report on them, and return the exit code."""
         runner = Runner(self._reporter, self._clock, self._stop, self._environ, checking=self._settings.check)
-        host = Host[list[results.Result]](self._stop, self._clock, self._reporter.tick)
+        nudged = not self.checking and any(map(goes_on, entries))
+        host = Host[list[results.Result]](self._stop, self._clock, self._reporter.tick, nudged=nudged)
         try:
             host.run(lambda: runner.run(entries))
         except Stopped as stopped:

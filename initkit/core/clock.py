@@ -94,4 +94,14 @@ class SystemClock:
         return events
 
 
+def pause(clock: Clock, nudges: queue.SimpleQueue[int], seconds: float) -> None:
+    """Sleep for `seconds`, or until somebody nudges; all nudges so far count as one. Raises `Stopped`."""
+    until = clock.now() + seconds
+    nudge = None
+    while nudge is None and (left := until - clock.now()) > 0:
+        nudge = clock.receive(nudges, left)
+    while not nudges.empty():
+        nudges.get()
+
+
 _LONGEST_WAIT = 3600.0  # seconds; a longer wait is asked again by whoever waits

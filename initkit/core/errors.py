@@ -46,7 +46,16 @@ class UsageError(InitkitError):
 
 
 class TemporaryError(InitkitError):
-    """Another attempt may succeed."""
+    """Another attempt may succeed.
+
+    Attributes:
+        retry_after: seconds for which whoever was asked wants to be left alone (RFC 9110, section 10.2.3: Retry-After);
+            0 where nothing was said.
+    """
+
+    def __init__(self, task: str, cause: str, advice: str = "", *, done: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(task, cause, advice, done=done)
+        self.retry_after = retry_after
 
 
 class SuspectError(TemporaryError):

@@ -13,6 +13,7 @@ import re
 import threading
 
 MASK = "***"
+_REMEMBERED = 3  # values of one place, the last ones: what is under way may still hold the one before
 _SHORTEST = 4  # characters: a shorter known value would blank out half of every sentence
 # values that a variable or option with a secret's name may have without being one: SERVICE_ACCOUNT_TOKEN=false
 _EVERYDAY = {"true", "false", "none", "null", "enabled", "disabled", "default", "required", "always", "never"}
@@ -118,35 +119,54 @@ class KnownSecrets:
 
     def __init__(self) -> None:
         self._values: set[str] = set()
+        self._renewed: dict[str, list[set[str]]] = {}  # by place, the newest last
         self._pattern: re.Pattern[str] | None = None
         self._base64: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
-    def learn(self, value: str) -> None:
-        """Mask `value` from now on; also in its percent-decoded form. Very short values are left to the patterns."""
+    def learn(self, value: str, *, place: str = "") -> None:
+        """Mask `value` from now on; also in its percent-decoded form. Very short values are left to the patterns.
+
+        Args:
+            value: what is secret.
+            place: where it is read anew again and again, if so. Only the last few values that stood there are masked:
+                each takes some 100 KB and time, and a token may be renewed every hour.
+        """
         forms = {form for form in (value, _decoded(value)) if not _is_everyday(form)}
         with self._lock:
             if forms <= self._values:
                 return
-            self._values |= forms
+            if place:
+                self._renew(place, forms)
+            else:
+                self._values |= forms
+                self._pattern = None
+
+    def _renew(self, place: str, forms: set[str]) -> None:
+        before = self._renewed.get(place, [])
+        if forms not in before:
             self._pattern = None
+            re.purge()  # else `re` keeps the large patterns of before
+        self._renewed[place] = [*(one for one in before if one != forms), forms][-_REMEMBERED:]
 
     def forget(self) -> None:
         """Know nothing any more."""
         with self._lock:
             self._values.clear()
+            self._renewed.clear()
             self._pattern = None
 
     def mask(self, text: str) -> str:
         """`text` with every known value replaced."""
         with self._lock:
-            if not self._values:
+            if not self._values and not self._renewed:
                 return text
             from initkit.core import writings  # noqa: PLC0415 - only where something is secret
 
             if self._pattern is None:
-                self._pattern = writings.any_of(self._values)
-                self._base64 = frozenset().union(*map(writings.in_base64, self._values))
+                values = self._values.union(*(one for place in self._renewed.values() for one in place))
+                self._pattern = writings.any_of(values)
+                self._base64 = frozenset().union(*map(writings.in_base64, values))
             pattern, base64 = self._pattern, self._base64
         return writings.mask_base64(pattern.sub(MASK, text), base64, MASK)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from initkit.core.clock import Timer
 
 _SUSPECT_ANSWERS = 3
+LONGEST_REQUEST = 3600.0  # seconds: a server that asks for more (a year, by a slip) is asked again after so long
 
 
 @declared
@@ -101,7 +102,11 @@ class Attempts:
         return min(self.policy.attempt_timeout, remaining)
 
     def judge(self, error: InitkitError) -> Verdict:
-        """Decide what follows an attempt that failed with `error`."""
+        """Decide what follows an attempt that failed with `error`.
+
+        A server that says after how long it wants to be asked again is left alone for so long, at most an hour and at
+        most until the deadline: whoever starts this step again then is not early either.
+        """
         self._last = error
         if not isinstance(error, TemporaryError):
             return Verdict(error=error)
@@ -115,7 +120,8 @@ class Attempts:
         left = self.remaining
         if left <= 0:
             return Verdict(error=self.timed_out(error))
-        return Verdict(min(self._pause(), left), None)
+        asked_for = min(error.retry_after, LONGEST_REQUEST)
+        return Verdict(min(max(self._pause(), asked_for), left), None)
 
     def timed_out(self, error: InitkitError | None) -> TimedOutError:
         """The error for a deadline or a number of attempts that is used up, caused by the last `error`."""

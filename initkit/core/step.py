@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from initkit.core.clock import Clock
     from initkit.core.outcome import Finding, Outcome
     from initkit.core.retry import RetryPolicy
     from initkit.core.stop import Stop
+
+    Attempt = Callable[[], Outcome]
+    Around = Callable[[Attempt], Outcome]  # calls it, and sees how it ends
+    Persist = Callable[[Around], Outcome]
 
 from initkit.core.record import Record
 
@@ -124,6 +128,28 @@ class Watches(Step, Protocol):
 
     def watch(self, context: Context) -> Outcome:
         """Return once `check` would be satisfied; raises `TimedOutError` at the deadline."""
+        ...
+
+
+@runtime_checkable
+class Stays(Applies, Protocol):
+    """A step that may go on for as long as the pod lives; nothing can come after it then."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether it was asked to."""
+        ...
+
+    def stay(self, context: Context, first: Persist) -> NoReturn:
+        """Call `first` once, and keep true what it made so until the end is asked for.
+
+        Args:
+            context: without a deadline; each further round has one of its own.
+            first: makes attempts under `retry` until one succeeds, each of them passed through what it is given.
+
+        Raises:
+            InitkitError: what ended `first`, or it failed too often after that.
+        """
         ...
 
 

@@ -1,7 +1,8 @@
-"""How a running step learns that it should end; who may ask for it (signals) is the engine's concern."""
+"""How a running step learns that it should end, or go on at once; who may ask (signals) is the engine's concern."""
 
 from __future__ import annotations
 
+import queue
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class Stop:
-    """A request to end, shared by all threads of a run."""
+    """A request to end, shared by all threads of a run.
+
+    Attributes:
+        nudges: where whoever waits is asked to go on at once; a signal handler may put something there at any time.
+        signum: the signal that asked for the end, or None.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -22,6 +28,7 @@ class Stop:
         self._in_flight = 0
         self._landed = threading.Condition(self._lock)
         self.signum: int | None = None
+        self.nudges: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def request(self, signum: int) -> None:
         """Ask for the end: wake every sleep and call every callback, each in a thread of its own.

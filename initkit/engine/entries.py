@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initkit.core.errors import UsageError
+from initkit.core.record import Record
+from initkit.core.step import Stays
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from initkit.core.step import Step
-
-from initkit.core.record import Record
 
 
 class Entry(Record):
@@ -52,3 +54,30 @@ def chain(parts: Sequence[Sequence[Entry]]) -> list[Entry]:
 def single(step: Step) -> list[Entry]:
     """The plan of one step, named after its kind."""
     return [Entry(step.kind, step)]
+
+
+def goes_on(entry: Entry) -> bool:
+    """Whether the step never ends by itself."""
+    return isinstance(entry.step, Stays) and entry.step.stays
+
+
+def refuse_what_never_comes(plan: Sequence[Entry], command: Sequence[str]) -> None:
+    """Raise where something stands behind a step that never ends.
+
+    Args:
+        plan: in the order in which it runs.
+        command: what is to follow once all succeeded; may be empty.
+
+    Raises:
+        UsageError: something does.
+    """
+    at = next((number for number, entry in enumerate(plan) if goes_on(entry)), None)
+    if at is None:
+        return
+    later = [entry.name for entry in plan[at + 1 :]] + list(command[:1])
+    if later:
+        raise UsageError(
+            f"run {later[0]}",
+            f"{plan[at].name}, which comes before it, is to stay and never ends",
+            "let it end (--once), or run it as a sidecar of its own",
+        )

@@ -32,12 +32,20 @@ _TICK = 1.0  # seconds between two calls of `tick`
 
 
 class Host(Generic[T]):
-    """Runs one function in a thread until it ends, or until a signal asked for the end and the grace is over."""
+    """Runs one function in a thread until it ends, or until a signal asked for the end and the grace is over.
 
-    def __init__(self, stop: Stop, clock: Clock, tick: Callable[[], object]) -> None:
+    Args:
+        stop: is told of SIGTERM and SIGINT.
+        clock: the time.
+        tick: called about once a second.
+        nudged: whether SIGHUP has the function go on at once; else it ends the program, as it does any other.
+    """
+
+    def __init__(self, stop: Stop, clock: Clock, tick: Callable[[], object], *, nudged: bool = False) -> None:
         self._stop = stop
         self._clock = clock
         self._tick = tick
+        self._nudged = nudged
         self._mail: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._value: list[T] = []
         self._error: list[BaseException] = []
@@ -86,6 +94,8 @@ class Host(Generic[T]):
     @contextmanager
     def _signals(self) -> Iterator[None]:
         before = {signum: signal.signal(signum, self._on_signal) for signum in SIGNALS}
+        if self._nudged:
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             yield
         finally:
@@ -102,6 +112,10 @@ class Host(Generic[T]):
         self._stop.request(signum)
         self._mail.put("stop")  # SimpleQueue is the one queue that a signal handler may use
         self._end_anyway(128 + signum)
+
+    def _on_hangup(self, signum: int, _frame: FrameType | None) -> None:
+        if self._stop.nudges.empty():
+            self._stop.nudges.put(signum)
 
     def _end_anyway(self, code: int) -> None:
         """See to an end even where the last words cannot be said, as when nobody reads standard error."""

@@ -134,13 +134,22 @@ class Reporter:
             self._beaten = self._clock.now()
         self.emit("debug", "began", "begins", {"kind": kind}, step=name)
 
+    def stays(self, step: str) -> None:
+        """A step has what it waited for and goes on without a deadline: nothing of it is missing any more."""
+        with self._lock:
+            self._deadlines.pop(step, None)
+            self._forget(step)
+
+    def _forget(self, step: str) -> None:
+        for key in [key for key in self._missing if key[0] == step]:
+            del self._missing[key]
+        self._under_way.end(step)
+        self._show()
+
     def ended(self, result: Result) -> None:
         """A step has ended."""
         with self._lock:
-            for key in [key for key in self._missing if key[0] == result.name]:
-                del self._missing[key]
-            self._under_way.end(result.name)
-            self._show()
+            self._forget(result.name)
         if result.traceback:
             self.emit("error", "traceback", result.traceback.rstrip(), step=result.name)
         bad = result.exit_code and result.exit_code != EXIT_WOULD_CHANGE

@@ -11,21 +11,23 @@ if TYPE_CHECKING:
 
     import tenacity
 
-    from initkit.core.clock import Clock
     from initkit.core.retry import Attempts
 
 T = TypeVar("T")
 
 
 def persist(
-    attempt: Callable[[], T], attempts: Attempts, clock: Clock, on_failure: Callable[[InitkitError], object]
+    attempt: Callable[[], T],
+    attempts: Attempts,
+    sleep: Callable[[float], None],
+    on_failure: Callable[[InitkitError], object],
 ) -> T:
     """Call `attempt` until it returns, or until `attempts` says that there is no other.
 
     Args:
         attempt: called again and again; its errors of ours are judged, any other is a bug and passes through.
         attempts: decides after each failure.
-        clock: sleeps between two attempts.
+        sleep: called between two attempts, with seconds.
         on_failure: told of every failure after which there is another attempt.
 
     Raises:
@@ -49,11 +51,11 @@ def persist(
         error = state.outcome.exception() if state.outcome else None
         return pause_after(error) if isinstance(error, InitkitError) else 0.0
 
-    clock.sleep(pause)
+    sleep(pause)
     again = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(InitkitError),
         wait=pause_of,
         stop=tenacity.stop_never,
-        sleep=clock.sleep,
+        sleep=sleep,
     )
     return again(attempt)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from initkit.core.clock import pause
 from initkit.core.errors import InitkitError, Stopped
 from initkit.core.outcome import Outcome, Pending, Satisfied, Status
 from initkit.core.retry import Attempts
-from initkit.core.step import Applies, Context, Prepares, Watches
+from initkit.core.step import Applies, Context, Prepares, Stays, Watches
 from initkit.engine import results
 from initkit.engine.results import EXIT_FAILED, EXIT_WOULD_CHANGE, GOOD, LOOKED, Result
 from initkit.engine.retrying import persist
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from initkit.core.clock import Clock
+    from initkit.core.step import Around
     from initkit.core.stop import Stop
     from initkit.engine.entries import Entry
     from initkit.engine.report import Reporter
@@ -126,7 +129,7 @@ class Runner:
     def _look(self, entry: Entry, attempts: Attempts) -> tuple[Outcome, tuple[str, ...]]:
         """``--check``: look once."""
         finding = persist(
-            lambda: entry.step.check(self._context(entry, attempts)), attempts, self._clock, lambda _: None
+            lambda: entry.step.check(self._context(entry, attempts)), attempts, self._clock.sleep, lambda _: None
         )
         if isinstance(finding, Satisfied):
             return Outcome.ok(finding.detail, finding.facts), ()
@@ -135,13 +138,32 @@ class Runner:
     def _done(self, entry: Entry, attempts: Attempts) -> Outcome:
         if isinstance(entry.step, Watches):
             return entry.step.watch(self._context(entry, attempts))
+        if isinstance(entry.step, Stays) and entry.step.stays:
+            return self._stayed(entry, entry.step, attempts)
+        return self._persisted(entry, attempts, self._clock.sleep, lambda attempt: attempt())
+
+    def _stayed(self, entry: Entry, step: Stays, attempts: Attempts) -> NoReturn:
+        """As any other step at first; that it is done is said at once, since there is no end to be told of."""
+
+        def first(around: Around) -> Outcome:
+            outcome = self._persisted(entry, attempts, self._pause, around)
+            self._reporter.stays(entry.name)
+            self._reporter.voice(entry.name).note(f"{outcome.status}: {outcome.detail}", **outcome.facts)
+            return outcome
+
+        step.stay(self._context_until(entry, math.inf, step.retry.attempt_timeout), first)
+
+    def _pause(self, seconds: float) -> None:
+        pause(self._clock, self._stop.nudges, seconds)
+
+    def _persisted(self, entry: Entry, attempts: Attempts, sleep: Callable[[float], None], around: Around) -> Outcome:
         voice = self._reporter.voice(entry.name)
 
         def failed(error: InitkitError) -> None:
             self._reporter.gave_up(entry.name)
             voice.missing(entry.name, str(error), attempts=attempts.number)
 
-        return persist(lambda: self._attempt(entry, attempts), attempts, self._clock, failed)
+        return persist(lambda: around(lambda: self._attempt(entry, attempts)), attempts, sleep, failed)
 
     def _attempt(self, entry: Entry, attempts: Attempts) -> Outcome:
         """Look, and change what is not so."""
@@ -161,12 +183,15 @@ class Runner:
 
     def _context(self, entry: Entry, attempts: Attempts) -> Context:
         timeout = attempts.begin()
+        return self._context_until(entry, attempts.deadline, timeout)
+
+    def _context_until(self, entry: Entry, deadline: float, timeout: float) -> Context:
         return Context(
             clock=self._clock,
             stop=self._stop,
             voice=self._reporter.voice(entry.name),
             environ=self._environ,
-            deadline=attempts.deadline,
+            deadline=deadline,
             attempt_timeout=timeout,
             looking=self._checking,
         )

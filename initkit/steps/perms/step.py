@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from initkit.core.identity import Group, UserAndGroup
 from initkit.core.options import Arg, Declared, Opt, declared
 from initkit.core.outcome import Outcome, Pending, Satisfied
 from initkit.core.retry import RetryPolicy
 from initkit.core.values import Count
 from initkit.steps.perms.asked.glob import ANY_FOLDERS, parts
-from initkit.steps.perms.asked.identity import Group, UserAndGroup
 from initkit.steps.perms.asked.rules import (
     Rule,
     RuleOption,

@@ -62,7 +62,7 @@ class Script:
         return "done"
 
     def run(self) -> str:
-        return persist(self, self.attempts, self.clock, self.failures.append)
+        return persist(self, self.attempts, self.clock.sleep, self.failures.append)
 
 
 def forever(make: Callable[[], InitkitError]) -> list[InitkitError]:
@@ -160,7 +160,7 @@ def test_a_bug_is_not_retried(clock: VirtualClock, before: int) -> None:
         raise errors.pop() if errors else ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        persist(attempt, attempts, clock, lambda _: None)
+        persist(attempt, attempts, clock.sleep, lambda _: None)
     assert attempts.number == before + 1
 
 
@@ -247,7 +247,7 @@ def test_no_policy_sleeps_or_begins_beyond_its_deadline(patient: RetryPolicy, da
         return script()
 
     with pytest.raises((TimedOutError, PermanentError)):
-        persist(attempt, attempts, clock, lambda _: None)
+        persist(attempt, attempts, clock.sleep, lambda _: None)
     assert sum(clock.sleeps) <= patient.timeout + 1e-6
     assert all(begun < attempts.deadline for begun in script.begun)
     assert all(
@@ -326,3 +326,34 @@ def test_a_suspect_answer_that_is_not_believed_in_time_is_a_time_out(clock: Virt
     script = Script(clock, Attempts(policy(timeout=30.0), clock), *forever(wrong_password))
     with pytest.raises(TimedOutError, match="wrong password"):
         script.run()
+
+
+# a server that says when
+
+
+def put_off(seconds: float) -> TemporaryError:
+    return TemporaryError(TASK, "busy", retry_after=seconds)
+
+
+def test_a_server_that_asks_for_a_pause_gets_it(clock: VirtualClock) -> None:
+    patient = policy(interval=10.0, backoff="fixed")
+    assert Script(clock, Attempts(patient, clock), put_off(37.0), refused(), put_off(3.0)).run() == "done"
+    assert clock.sleeps == [37, 10, 10]
+
+
+def test_the_pause_that_a_server_asks_for_is_cut_to_the_deadline(clock: VirtualClock) -> None:
+    script = Script(clock, Attempts(policy(timeout=20.0), clock), *forever(lambda: put_off(37.0)))
+    with pytest.raises(TimedOutError, match=r"busy \(gave up after 20s, 1 attempt\)"):
+        script.run()
+    assert clock.sleeps == [20]
+
+
+def test_a_server_that_asks_for_a_year_is_asked_again_in_an_hour(clock: VirtualClock) -> None:
+    assert Script(clock, Attempts(policy(), clock), put_off(365 * 86400.0)).run() == "done"
+    assert clock.sleeps == [3600]
+
+
+def test_a_suspect_answer_may_ask_for_a_pause_too(clock: VirtualClock) -> None:
+    error = SuspectError(TASK, "locked", retry_after=30.0)
+    assert Script(clock, Attempts(policy(), clock), error).run() == "done"
+    assert clock.sleeps == [30]

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 
 from initkit.core.assemble import assemble, from_node
 from initkit.core.errors import PermanentError
+from initkit.core.identity import Owner, group_id, parse_owner, user_id
 from initkit.core.options import Invalid, Scope, options_of
 from initkit.core.schema import node_schema
-from initkit.steps.perms.asked.identity import Owner, group_id, parse_owner, user_id
 from initkit.steps.perms.asked.places import NOTHING
 from initkit.steps.perms.asked.rules import parse_rule, placed, show_rule
 from initkit.steps.perms.asked.wanted import Wanted

@@ -6,9 +6,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
 from initkit.core.assemble import MappingParser
+from initkit.core.identity import Group, Owner, UserAndGroup, group_id, user_id
 from initkit.core.options import Declared, Opt, declared
 from initkit.steps.perms.asked.glob import parse_glob
-from initkit.steps.perms.asked.identity import Group, Owner, UserAndGroup, group_id, user_id
 from initkit.steps.perms.asked.mode import parse_mode, settles, show_umask
 from initkit.steps.perms.asked.places import NO_UMASK, Places
 from initkit.steps.perms.asked.values import FileMode, Glob, Umask

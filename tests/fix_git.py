@@ -112,29 +112,35 @@ def arguments_of(process: psutil.Process) -> list[str]:
 def git_daemon(origin: Origin) -> Iterator[str]:
     """The URL that `git daemon` serves the origin at."""
     _need_git()
-    port = _free_port()
-    arguments = ["--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all", "--informative-errors"]
-    daemon = subprocess.Popen(
-        ["git", "-c", f"safe.directory={origin.path}/.git", "daemon", *arguments, f"--base-path={origin.path.parent}"],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _wait_for_port(port)
-        yield f"git://127.0.0.1:{port}/origin"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(daemon.pid, 15)
-        daemon.wait(10)
+    with guarded_port() as port:
+        arguments = ["--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all", "--informative-errors"]
+        arguments.append(f"--base-path={origin.path.parent}")
+        daemon = subprocess.Popen(
+            ["git", "-c", f"safe.directory={origin.path}/.git", "daemon", *arguments],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **_IDENTITY},
+        )
+        try:
+            _wait_for_port(port)
+            yield f"git://127.0.0.1:{port}/origin"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(daemon.pid, 15)
+            daemon.wait(30)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+@contextmanager
+def guarded_port() -> Iterator[int]:
+    """A port that who asks for it with SO_REUSEADDR can listen on, and that nobody gets by chance meanwhile."""
+    with socket.socket() as guard:
+        guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        guard.bind(("127.0.0.1", 0))
+        yield int(guard.getsockname()[1])
 
 
 def _wait_for_port(port: int) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -154,7 +160,9 @@ class GitOverHttp:
         status: what it answers instead, where set.
         location: where it redirects to, where set.
         stall: whether it stops in the middle of its answer to a fetch.
+        stalled: whether it has.
         authorizations: the Authorization header of each request, None without.
+        paths: the path of each request.
     """
 
     def __init__(self, root: Path) -> None:
@@ -163,8 +171,10 @@ class GitOverHttp:
         self.status: int | None = None
         self.location: str | None = None
         self.stall = threading.Event()
+        self.stalled = threading.Event()
         self.release = threading.Event()
         self.authorizations: list[str | None] = []
+        self.paths: list[str] = []
         self.received = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -207,6 +217,7 @@ class GitOverHttp:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         header = request.headers.get("Authorization")
         self.authorizations.append(header)
+        self.paths.append(request.path)
         wanted = "Basic " + base64.b64encode((self.account or "").encode()).decode()
         if self.location:
             path = request.path.removeprefix("/origin/.git")
@@ -233,6 +244,7 @@ class GitOverHttp:
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.root),
             "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
@@ -257,7 +269,8 @@ class GitOverHttp:
         if self.stall.is_set() and request.command == "POST" and b"command=fetch" in body:
             request.wfile.write(content[:20])
             request.wfile.flush()
-            self.release.wait(60)
+            self.stalled.set()
+            self.release.wait(120)
             return
         self.received += len(content)
         request.wfile.write(content)

@@ -14,8 +14,13 @@ import yaml
 from fix_program import environment, initkit
 
 from initkit.cli import argv, main
-from initkit.core.options import Declared
+from initkit.cli.settings import Settings
+from initkit.core.clock import SystemClock
+from initkit.core.options import Declared, options_of
+from initkit.core.stop import Stop
 from initkit.engine import plan
+from initkit.steps.git.staying.standing import Standing
+from initkit.steps.git.step import Git
 
 if TYPE_CHECKING:
     from initkit.cli.commands import Given
@@ -38,6 +43,8 @@ MANIFESTS: list[dict[str, Any]] = [
     manifest for block in blocks(ROOT / "README.md", "yaml") for manifest in yaml.safe_load_all(block)
 ]
 PODS = [manifest for manifest in MANIFESTS if manifest["kind"] == "Pod"]
+GIT = ROOT / "docs/git.md"
+*GIT_PODS, GIT_PLAN = [yaml.safe_load(block) for block in blocks(GIT, "yaml")]
 
 
 def test_the_readme_shows_the_three_ways_in() -> None:
@@ -47,10 +54,11 @@ def test_the_readme_shows_the_three_ways_in() -> None:
     assert "--then" in words[2]
 
 
-@pytest.mark.parametrize("pod", PODS)
-def test_a_pod_of_the_readme_can_be_typed_and_mounts_what_it_names(pod: dict[str, Any]) -> None:
+@pytest.mark.parametrize("pod", [*PODS, *GIT_PODS])
+def test_a_pod_of_the_documents_can_be_typed_and_mounts_what_it_names(pod: dict[str, Any]) -> None:
     volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
-    for container in pod["spec"]["initContainers"]:
+    every = pod["spec"]["initContainers"] + pod["spec"]["containers"]
+    for container in (container for container in every if "args" in container):
         assert all(isinstance(step, Declared) for step in parsed(container["args"]))
         mounts = {mount["mountPath"] for mount in container.get("volumeMounts", [])}
         assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes
@@ -62,6 +70,41 @@ def test_the_plan_of_the_readme_has_no_mistake() -> None:
     (text,) = (m["data"]["initkit.yaml"] for m in MANIFESTS if m["kind"] == "ConfigMap")
     entries = plan.parse(text, "README.md", {})
     assert [entry.step.kind for entry in entries] == ["wait", "migrate", "seed", "git", "perms"]
+
+
+def test_the_page_of_git_shows_the_three_sorts_of_container() -> None:
+    first, native, plain = (pod["spec"] for pod in GIT_PODS)
+    steps = [
+        parsed(container["args"])[0]
+        for container in (*(spec["initContainers"][0] for spec in (first, native, plain)), plain["containers"][0])
+    ]
+    assert all(isinstance(step, Git) for step in steps)
+    assert [step.stays for step in steps if isinstance(step, Git)] == [False, True, False, True]
+    sidecar = native["initContainers"][0]
+    probe, listen = sidecar["startupProbe"], steps[1].listen if isinstance(steps[1], Git) else None
+    assert sidecar["restartPolicy"] == "Always"
+    assert listen is not None
+    assert probe["httpGet"] == {"path": "/healthz", "port": listen.port}
+    assert probe["periodSeconds"] * probe["failureThreshold"] > Git.retry.timeout
+
+
+def test_the_plan_of_the_page_of_git_has_no_mistake() -> None:
+    entries = plan.parse(yaml.safe_dump(GIT_PLAN), "git.md", {})
+    assert [entry.step.kind for entry in entries] == ["git", "git"]
+
+
+def test_the_page_of_git_names_every_option_and_every_metric_and_no_other() -> None:
+    page = GIT.read_text()
+    ours = re.sub(r"^\| (.*?) \|", "|", page.partition("## Coming from something else")[2], flags=re.MULTILINE)
+    ours += page.partition("## Coming from something else")[0]
+    named = set(re.findall(r"--([a-z][a-z-]*[a-z])\b", ours)) - {"from-file"}  # of kubectl
+    options = options_of(Git)
+    assert named <= {option.key for option in (*options, *options_of(Settings))}
+    assert {option.key for option in options if len(option.path) == 1 and not option.positional} <= named
+    told = Standing(SystemClock(Stop()), {}).page("/metrics")
+    assert told is not None
+    metrics = set(re.findall(r"# TYPE (\w+)", told.body.decode()))
+    assert metrics == {re.sub("_sum$", "", name) for name in re.findall(r"`(initkit_git_\w+)", page)}
 
 
 def commands() -> list[str]:

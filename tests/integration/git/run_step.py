@@ -1,7 +1,12 @@
-"""Runs the step once, in a program that tests can kill: KEY=VALUE…; prints ``ready``, then how it ended."""
+"""Runs the step in a program that tests can kill: KEY=VALUE…; prints ``ready``, then how it ended.
+
+Without arguments it reads a JSON list of them from each line, and runs the step in a child for each: ``ready PID``, how
+it ended, and ``ended CODE`` once the child is gone.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -43,13 +48,15 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
-    step = assemble(STEP, dict(word.split("=", 1) for word in sys.argv[1:]))
+def _run(words: list[str], ready: str) -> int:
+    step = assemble(STEP, dict(word.split("=", 1) for word in words))
     stop = Stop()
     clock = SystemClock(stop)
     environ = {"PATH": os.environ["PATH"]}
-    context = Context(clock=clock, stop=stop, voice=_Silent(), environ=environ, deadline=clock.now() + 30)
-    _say("ready")
+    # as patient as the step is by default
+    deadline = clock.now() + STEP.retry.timeout
+    context = Context(clock, stop, _Silent(), environ, deadline, STEP.retry.attempt_timeout)
+    _say(ready)
     try:
         done = isinstance(step.check(context), Satisfied)
         _say("satisfied" if done else step.apply(context).status)
@@ -57,6 +64,20 @@ def main() -> int:
         _say(f"{type(error).__name__} {error}")
         return 1
     return 0
+
+
+def _serve() -> int:
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            os._exit(_run(json.loads(line), f"ready {os.getpid()}"))
+        _, status = os.waitpid(child, 0)
+        _say(f"ended {os.waitstatus_to_exitcode(status)}")
+    return 0
+
+
+def main() -> int:
+    return _run(sys.argv[1:], "ready") if sys.argv[1:] else _serve()
 
 
 if __name__ == "__main__":

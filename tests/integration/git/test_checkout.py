@@ -13,6 +13,9 @@ from fix_git import Origin, snapshot
 
 from initkit.core.errors import PermanentError, SuspectError, TemporaryError
 from initkit.core.outcome import Pending, Satisfied, Status
+from initkit.steps.git.calling import hardening
+from initkit.steps.git.content import store
+from initkit.steps.git.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ def _published(step: Git) -> str:
 def test_content_is_published_and_a_second_run_changes_nothing(make_git: MakeGit, origin: Origin, dest: Path) -> None:
     step = make_git(ref="main")
     sha = origin.git("rev-parse", "main")
-    pending = step.check(make_context())
+    pending = step.check(make_context(looking=True))
     assert isinstance(pending, Pending)
     assert pending.detail == f"would check out main at {sha[:7]}"
     outcome = step.apply(make_context())
@@ -126,7 +129,7 @@ def test_a_sha_that_is_published_needs_no_network(make_git: MakeGit, origin: Ori
     sha = origin.git("rev-parse", "HEAD")
     origin.commit({"index.html": "two"})
     step = make_git(ref=sha)
-    assert step.check(make_context()) == Pending(f"would check out {sha[:7]}", (), step._facts(sha))
+    assert step.check(make_context()) == Pending(f"would check out {sha[:7]}", (), Work(step).facts(sha))
     step.apply(make_context())
     assert (dest / "current" / "index.html").read_text() == "one"
     origin.path.rename(origin.path.with_name("away"))
@@ -187,7 +190,7 @@ def test_a_missing_subpath_is_suspect(make_git: MakeGit, dest: Path, subpath: st
 )
 def test_a_missing_ref_is_suspect(make_git: MakeGit, ref: str, said: str) -> None:
     with pytest.raises(SuspectError, match=said):
-        make_git(ref=ref).check(make_context())
+        make_git(ref=ref).check(make_context(looking=True))
 
 
 def test_a_sha_that_the_remote_does_not_have_is_suspect(make_git: MakeGit) -> None:
@@ -199,7 +202,7 @@ def test_an_empty_repository_is_suspect_until_its_first_commit(make_git: MakeGit
     empty = Origin(tmp_path / "empty")
     step = make_git(repository=str(empty.path))
     with pytest.raises(SuspectError, match="its HEAD points to no commit"):
-        step.check(make_context())
+        step.check(make_context(looking=True))
     empty.commit({"a": "a"})
     step.apply(make_context())
     assert (dest / "current" / "a").read_text() == "a"
@@ -216,12 +219,12 @@ def test_a_commit_without_files_is_published_too(make_git: MakeGit, tmp_path: Pa
 
 def test_a_missing_repository_is_suspect(make_git: MakeGit, tmp_path: Path) -> None:
     with pytest.raises(SuspectError, match="does not appear to be a git repository"):
-        make_git(repository=str(tmp_path / "nowhere")).check(make_context())
+        make_git(repository=str(tmp_path / "nowhere")).check(make_context(looking=True))
 
 
 def test_a_missing_program_is_named(make_git: MakeGit) -> None:
     with pytest.raises(PermanentError, match="no program git on PATH; install git"):
-        make_git().check(make_context(environ={"PATH": "/nonexistent"}))
+        make_git().check(make_context(environ={"PATH": "/nonexistent"}, looking=True))
 
 
 def test_a_sha256_repository_is_published(make_git: MakeGit, tmp_path: Path, dest: Path) -> None:
@@ -232,7 +235,7 @@ def test_a_sha256_repository_is_published(make_git: MakeGit, tmp_path: Path, des
     assert len(sha) == 64
     for ref in ("HEAD", sha):
         step = make_git(repository=str(path), ref=ref)
-        assert step.apply(make_context()).facts["sha"] == sha
+        assert step.apply(make_context(attempt_timeout=60, timeout=600)).facts["sha"] == sha
         assert isinstance(step.check(make_context()), Satisfied)
     assert (dest / "current" / "a").read_text() == "a"
 
@@ -250,7 +253,7 @@ def test_depth_limits_what_is_fetched(make_git: MakeGit, origin: Origin, dest: P
 
 def test_modes_that_a_later_step_changed_are_left_alone(make_git: MakeGit, origin: Origin, dest: Path) -> None:
     origin.commit({"index.html": "two"})
-    step = make_git()
+    step = make_git(keep_for="0")
     step.apply(make_context())
     tree = (dest / "current").resolve()
     for path in [*tree.rglob("*"), tree]:
@@ -287,6 +290,66 @@ def test_links_inside_are_published(make_git: MakeGit, origin: Origin, dest: Pat
         make_git(subpath="site").apply(make_context())
 
 
+def test_no_link_at_all_is_published_where_none_is_asked_for(
+    make_git: MakeGit, origin: Origin, dest: Path, voice: RecordingVoice
+) -> None:
+    (origin.path / "only").mkdir()
+    for name, target in (("site/home", "../index.html"), ("bad", "/etc/passwd"), ("only/link", "../..")):
+        (origin.path / name).symlink_to(target)
+    origin.commit()
+    make_git(links="none").apply(make_context(voice=voice))
+    files = [path for path in (dest / "current").resolve().rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert sorted(path.name for path in files) == ["index.html", "leaf", "page.html"]
+    assert not (dest / "current" / "only").exists()
+    assert voice.notes == ["left out 3 symbolic links, as --links none asks for"]
+    make_git(links="none", subpath="site").apply(make_context())
+    assert sorted(os.listdir(dest / "current")) == ["deep", "page.html"]
+
+
+def test_a_deleted_branch_is_suspect_and_what_is_published_stays(make_git: MakeGit, origin: Origin, dest: Path) -> None:
+    origin.git("branch", "feature")
+    step = make_git(ref="feature")
+    step.apply(make_context())
+    origin.git("branch", "-D", "feature")
+    with pytest.raises(SuspectError, match="no branch and no tag feature"):
+        step.check(make_context())
+    assert (dest / "current" / "index.html").read_text() == "one"
+
+
+@pytest.mark.parametrize("where", ["branch", "tag", "nowhere"])
+def test_a_server_that_gives_no_commit_by_its_sha_is_asked_for_all(
+    make_git: MakeGit, origin: Origin, dest: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setitem(hardening._SETTINGS, "protocol.version", "0")
+    make_git().apply(make_context())
+    sha = origin.commit({"index.html": "wanted"})
+    origin.commit({"index.html": "later"})
+    origin.git("tag", "-m", "release", "v1")
+    if where != "branch":
+        origin.git("reset", "--quiet", "--hard", "HEAD~2")
+    if where == "nowhere":
+        origin.git("tag", "-d", "v1")
+        with pytest.raises(PermanentError, match=r"unadvertised object.*; name a branch or a tag"):
+            make_git(ref=sha).apply(make_context())
+        return
+    make_git(ref=sha).apply(make_context())
+    assert (dest / "current" / "index.html").read_text() == "wanted"
+
+
+def test_what_nobody_needs_any_more_is_thrown_away_at_times(
+    make_git: MakeGit, origin: Origin, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MOST_PACKS", 2)
+    for number in range(6):
+        origin.commit({"large": os.urandom(50_000).hex()})
+        make_git(link="other" if number == 0 else "current").apply(make_context())
+    packs = list((dest / ".initkit" / "repository" / "objects" / "pack").glob("*.pack"))
+    assert len(packs) <= 4
+    assert sum(pack.stat().st_size for pack in packs) < 5 * 50_000
+    assert origin.git(f"--git-dir={dest}/.initkit/repository", "fsck", "--full", "--no-dangling") == ""
+    assert len((dest / "other" / "large").read_text()) == 100_000
+
+
 def test_submodules_stay_empty_and_filters_do_not_run(make_git: MakeGit, origin: Origin, dest: Path) -> None:
     origin.write({".gitmodules": '[submodule "s"]\n\tpath = s\n\turl = ext::sh -c touch% /tmp/pwned\n'})
     origin.git("update-index", "--add", "--cacheinfo", f"160000,{'12' * 20},s")
@@ -307,8 +370,6 @@ def test_submodules_stay_empty_and_filters_do_not_run(make_git: MakeGit, origin:
 def test_a_repository_of_another_user_can_be_read(
     make_git: MakeGit, dest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from initkit.steps.git import hardening  # noqa: PLC0415 - for this test's sake alone
-
     monkeypatch.setattr(hardening, "KEPT", (*hardening.KEPT, "GIT_TEST_ASSUME_DIFFERENT_OWNER"))
     context = make_context(environ={"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"})
     make_git().apply(context)

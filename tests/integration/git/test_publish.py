@@ -12,10 +12,14 @@ from fix_git import Origin, snapshot
 
 from initkit.core.errors import PermanentError
 from initkit.core.outcome import Pending, Satisfied, Status
+from initkit.steps.git.publish.place import Place
+from initkit.steps.git.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from fix_clock import VirtualClock
 
     from initkit.steps.git.step import Git
 
@@ -94,15 +98,74 @@ def test_a_dest_below_missing_folders_is_made(make_git: MakeGit, tmp_path: Path)
     assert (deep / "current" / "index.html").read_text() == "one"
 
 
-def test_the_tree_before_is_kept_and_older_ones_go(make_git: MakeGit, origin: Origin, dest: Path) -> None:
-    kept = []
-    for text in ("one", "two", "three", "four"):
+def test_what_was_replaced_is_kept_as_long_as_asked_and_no_longer(
+    make_git: MakeGit, origin: Origin, dest: Path, clock: VirtualClock
+) -> None:
+    step = make_git(keep_for="60s")
+    shown = []
+    for text in ("one", "two", "three"):
+        clock.advance(40)
         origin.commit({"index.html": text})
-        make_git().apply(make_context())
-        kept.append((dest / "current").resolve().name)
-    assert _trees(dest) == set(kept[-2:])
-    records = {path.stem for path in (dest / ".initkit").glob("*.json")}
-    assert records == set(kept[-2:])
+        step.apply(make_context(clock=clock))
+        shown.append((dest / "current").resolve().name)
+    assert _trees(dest) == set(shown)
+    clock.advance(25)  # the first was replaced 65 s ago, the second 25 s ago
+    assert step.check(make_context(clock=clock)) == Pending(
+        "would remove what was published before", (), Work(step).facts(shown[-1].partition("-")[0])
+    )
+    assert step.apply(make_context(clock=clock)).status is Status.OK
+    assert _trees(dest) == set(shown[1:])
+    assert isinstance(step.check(make_context(clock=clock)), Satisfied)
+    clock.advance(40)
+    origin.commit({"index.html": "four"})
+    step.apply(make_context(clock=clock))
+    assert _trees(dest) == {shown[2], (dest / "current").resolve().name}
+    assert {path.stem for path in (dest / ".initkit").glob("*.json")} == _trees(dest)
+    assert {path.stem for path in (dest / ".initkit").glob("*.files")} == _trees(dest)
+
+
+def test_how_long_a_tree_was_replaced_is_known_after_a_kill_at_the_switch(
+    make_git: MakeGit, origin: Origin, dest: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = make_git(keep_for="60s")
+    step.apply(make_context(clock=clock))
+    first = (dest / "current").resolve()
+    clock.advance(1000)
+    origin.commit({"index.html": "two"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "_switch", _then_die(Place._switch))
+        with pytest.raises(KeyboardInterrupt):
+            step.apply(make_context(clock=clock))
+    assert (dest / "current").resolve() != first
+    clock.advance(50)
+    assert isinstance(step.check(make_context(clock=clock)), Satisfied)
+    assert first.is_dir()
+    clock.advance(11)
+    step.apply(make_context(clock=clock))
+    assert not first.exists()
+
+
+def _then_die(done: Callable[..., None]) -> Callable[..., None]:
+    def die(*arguments: object) -> None:
+        done(*arguments)
+        raise KeyboardInterrupt
+
+    return die
+
+
+def test_an_old_tree_that_any_link_leads_to_is_not_removed(make_git: MakeGit, origin: Origin, dest: Path) -> None:
+    step = make_git(keep_for="0")
+    step.apply(make_context())
+    pinned = os.readlink(dest / "current")
+    (dest / "pinned").symlink_to(pinned)
+    for text in ("two", "three"):
+        origin.commit({"index.html": text})
+        step.apply(make_context())
+    assert (dest / "pinned" / "index.html").read_text() == "one"
+    assert len(_trees(dest)) == 2
+    (dest / "pinned").unlink()
+    step.apply(make_context())
+    assert len(_trees(dest)) == 1
 
 
 def test_going_back_to_the_tree_before_fetches_nothing(make_git: MakeGit, origin: Origin, dest: Path) -> None:
@@ -117,14 +180,14 @@ def test_going_back_to_the_tree_before_fetches_nothing(make_git: MakeGit, origin
 
 def test_two_links_in_one_folder_do_not_disturb_each_other(make_git: MakeGit, origin: Origin, dest: Path) -> None:
     origin.git("branch", "fixed")
-    fixed = make_git(ref="fixed", link="fixed", subpath="site")
+    fixed = make_git(ref="fixed", link="fixed", subpath="site", keep_for="0")
     fixed.apply(make_context())
     for text in ("two", "three", "four"):
         origin.commit({"index.html": text})
-        make_git(ref="main").apply(make_context())
+        make_git(ref="main", keep_for="0").apply(make_context())
     assert isinstance(fixed.check(make_context()), Satisfied)
     assert (dest / "fixed" / "page.html").read_text() == "page one"
-    assert len(_trees(dest)) == 3
+    assert len(_trees(dest)) == 2
 
 
 def _lose_marker(dest: Path) -> None:
@@ -152,7 +215,7 @@ def _lead_astray(dest: Path) -> None:
 def test_what_is_plainly_incomplete_is_made_whole(
     make_git: MakeGit, origin: Origin, dest: Path, damage: Callable[[Path], None]
 ) -> None:
-    step = make_git()
+    step = make_git(keep_for="0")
     step.apply(make_context())
     damage(dest)
     assert isinstance(step.check(make_context()), Pending)
@@ -162,7 +225,7 @@ def test_what_is_plainly_incomplete_is_made_whole(
     for text in ("two", "three"):
         origin.commit({"index.html": text})
         step.apply(make_context())
-    assert len(_trees(dest)) == 2
+    assert len(_trees(dest)) == 1
 
 
 def test_what_killed_runs_left_is_cleared(make_git: MakeGit, origin: Origin, dest: Path) -> None:
@@ -194,6 +257,7 @@ def test_the_record_says_what_is_there(make_git: MakeGit, origin: Origin, dest: 
     make_git(ref="main", subpath="site").apply(make_context())
     record = json.loads(next((dest / ".initkit").glob("*.json")).read_text())
     assert record.pop("time") > 1_600_000_000
+    assert record.pop("key").startswith(record["sha"])
     assert record == {
         "repository": str(origin.path),
         "ref": "main",

@@ -11,7 +11,7 @@ from fix_clock import RecordingVoice, make_context
 
 from initkit.core.errors import Stopped, TemporaryError
 from initkit.core.stop import Stop
-from initkit.steps.git.lock import held
+from initkit.steps.git.publish.lock import held
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import pytest
 
 from initkit.core.assemble import assemble
 from initkit.core.options import Invalid
+from initkit.steps.git.asked.values import is_sha, parse_folder, parse_link, parse_ref, parse_subpath
 from initkit.steps.git.step import STEP
-from initkit.steps.git.values import is_sha, parse_folder, parse_link, parse_ref, parse_subpath
 
 
 @pytest.mark.parametrize("ref", ["HEAD", "main", "v1.10", "feature/ä-1", "refs/tags/v1", "1a2b3c4", "a@b", "@x"])
